@@ -1,0 +1,1 @@
+"""Thought: plain functions over plain values. No environment, no connections, no clock."""

@@ -1,0 +1,293 @@
+"""Speak and score with a causal model: token by token with a key-value cache, and losses in batches.
+
+The reference path through transformers, on whatever device there is; weights come from safetensors
+only and an adapter is merged in memory. Not here: prompts (`ml/prompts.py`) and what is said to
+whom.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml.conversation import Conversation, fit, load_conversation
+from ml.models import identity
+from ml.types import Message
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import Cache, PreTrainedModel
+
+# Bytes of logits that one batch of losses may take.
+LOGITS_BYTES = 256_000_000
+# What a decoder shows in place of bytes that are no character yet.
+INCOMPLETE = "\ufffd"
+# Temperatures below are zero: dividing by them overflows.
+COLD = 1e-4
+# Where an adapter keeps the mark of the base model that it was trained on.
+BASE_FILE = "base_model.txt"
+
+
+class Generator:
+    """A loaded model with its tokenizer; `context` is the number of tokens that it reads and writes at most."""
+
+    def __init__(self, model: "PreTrainedModel", conversation: Conversation, name: str) -> None:
+        self.context = int(model.config.get_text_config().max_position_embeddings)
+        self._model = model.eval()
+        self._conversation = conversation
+        self._name = name
+        self._ends = set(conversation.ends) | _ends_of(model)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int | None,
+        stop: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Yield an answer piece by piece; whole characters only, and nothing from a stop string on.
+
+        Temperature 0 always takes the likeliest token; the same seed draws the same answer.
+        """
+        prompt = self._conversation.prompt(messages)
+        room = self.context - len(prompt)
+        if room < 1:
+            raise ValueError(
+                f"The question and its notes are {len(prompt)} tokens long, but the model {self._name} reads "
+                f"{self.context} at most. Ask something shorter or with fewer notes."
+            )
+        tokens = self._tokens(prompt, min(max_tokens, room), temperature, top_p, seed)
+        return hold_back(self._text(tokens), [s for s in stop if s])
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int | None,
+        stop: Sequence[str] = (),
+    ) -> str:
+        """Return a whole answer."""
+        pieces = self.stream(
+            messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            stop=stop,
+        )
+        return "".join(pieces)
+
+    def count_tokens(self, said: str | Sequence[Message]) -> int:
+        """Count the tokens of a text, or of a conversation up to the answer."""
+        if isinstance(said, str):
+            return len(self._conversation.text(said))
+        return len(self._conversation.prompt(said))
+
+    def losses(self, conversations: Sequence[tuple[Message, ...]]) -> list[float]:
+        """Return, for each conversation, the mean nats per token of its last message, the end included."""
+        pairs = [
+            fit(
+                self._conversation.prompt(c[:-1]),
+                self._conversation.answer(c[-1].content),
+                self.context,
+            )
+            for c in conversations
+        ]
+        losses = [0.0] * len(pairs)
+        for batch in self._batches([len(p) + len(a) for p, a in pairs]):
+            found = self._batch_losses([pairs[i] for i in batch])
+            for index, loss in zip(batch, found, strict=True):
+                losses[index] = loss
+        return losses
+
+    def _tokens(
+        self, prompt: list[int], count: int, temperature: float, top_p: float, seed: int | None
+    ) -> Iterator[int]:
+        import torch
+
+        random = torch.Generator(device="cpu")
+        random.seed() if seed is None else random.manual_seed(seed % 2**63)
+        given, cache = prompt, None
+        for _ in range(count):
+            logits, cache = self._forward(given, cache)
+            token = choose(logits, temperature, top_p, random)
+            if token in self._ends:
+                return
+            yield token
+            given = [token]
+
+    def _forward(
+        self, ids: list[int], cache: "Cache | None"
+    ) -> tuple["torch.Tensor", "Cache | None"]:
+        """Return the logits of the next token. Inference mode ends here: callers switch threads between tokens."""
+        import torch
+
+        with torch.inference_mode():
+            given = torch.tensor([ids], device=self._model.device)
+            out = self._model(
+                input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1
+            )
+            return out.logits[0, -1].float().cpu(), out.past_key_values
+
+    def _text(self, tokens: Iterator[int]) -> Iterator[str]:
+        """Decode token by token; bytes wait until they are whole characters.
+
+        A token's text depends on the one before it (a leading space may be dropped), so two
+        decodings from the last complete place are compared.
+        """
+        ids: list[int] = []
+        start, shown = 0, 0
+        for token in tokens:
+            ids.append(token)
+            before, now = self._decode(ids[start:shown]), self._decode(ids[start:])
+            if len(now) > len(before) and not now.endswith(INCOMPLETE):
+                yield now[len(before) :]
+                start, shown = shown, len(ids)
+        rest = self._decode(ids[start:])[len(self._decode(ids[start:shown])) :]
+        if rest.rstrip(INCOMPLETE):
+            yield rest.rstrip(INCOMPLETE)
+
+    def _decode(self, ids: list[int]) -> str:
+        tokenizer = self._conversation.tokenizer
+        return str(
+            tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Put sequences of similar length together, as many as the memory for logits allows."""
+        order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+        width = int(self._model.config.get_text_config().vocab_size) * 4
+        batch: list[int] = []
+        for index in order:
+            if batch and (len(batch) + 1) * lengths[index] * width > LOGITS_BYTES:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _batch_losses(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        import torch
+
+        longest = max(len(p) + len(a) for p, a in pairs)
+        pad = int(self._conversation.tokenizer.pad_token_id)
+        rows = [p + a + [pad] * (longest - len(p) - len(a)) for p, a in pairs]
+        mask = [[1] * (len(p) + len(a)) + [0] * (longest - len(p) - len(a)) for p, a in pairs]
+        with torch.inference_mode():
+            ids = torch.tensor(rows, device=self._model.device)
+            seen = torch.tensor(mask, device=self._model.device)
+            logits = self._model(input_ids=ids, attention_mask=seen, use_cache=False).logits
+            found = []
+            for row, (prompt, answer) in enumerate(pairs):
+                end = len(prompt) + len(answer)
+                said = logits[row, len(prompt) - 1 : end - 1].float()
+                loss = torch.nn.functional.cross_entropy(said, ids[row, len(prompt) : end])
+                found.append(float(loss))
+        return found
+
+
+def load_generator(base: str, adapter: Path | None) -> Generator:
+    """Load a base model from its folder, with an adapter merged into it if one is given."""
+    conversation = load_conversation(adapter if _brings_tokenizer(adapter) and adapter else base)
+    with quiet():
+        model = load_base(base)
+        if adapter is not None:
+            model = _merge(model, base, adapter)
+    return Generator(model, conversation, Path(base).name)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep progress bars and the libraries' talk among themselves out of the log."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def load_base(base: str, **options: object) -> "PreTrainedModel":
+    """Load a base model: float32 on a CPU, where anything shorter is slow, bfloat16 on a GPU."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    gpu = torch.cuda.is_available()
+    return AutoModelForCausalLM.from_pretrained(
+        base,
+        dtype=torch.bfloat16 if gpu else torch.float32,
+        device_map={"": 0} if gpu else None,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        **options,
+    )
+
+
+def choose(
+    logits: "torch.Tensor", temperature: float, top_p: float, random: "torch.Generator"
+) -> int:
+    """Draw a token from the smallest set of likeliest ones whose probabilities reach `top_p`."""
+    import torch
+
+    if temperature < COLD:
+        return int(logits.argmax())
+    likely, tokens = torch.softmax(logits / temperature, dim=-1).sort(descending=True)
+    # The token that crosses the border belongs to the set, so the first one always does.
+    likely[likely.cumsum(0) - likely >= top_p] = 0
+    return int(tokens[torch.multinomial(likely, 1, generator=random)])
+
+
+def hold_back(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
+    """Pass text on up to the first stop string; what may be the beginning of one waits."""
+    waiting = ""
+    for piece in pieces:
+        waiting += piece
+        found = [at for s in stop if (at := waiting.find(s)) >= 0]
+        if found:
+            if min(found):
+                yield waiting[: min(found)]
+            return
+        keep = max((_overlap(waiting, s) for s in stop), default=0)
+        if len(waiting) > keep:
+            yield waiting[: len(waiting) - keep]
+            waiting = waiting[len(waiting) - keep :]
+    if waiting:
+        yield waiting
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Return how many characters at the end of a text are the beginning of a stop string."""
+    return next((n for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def _ends_of(model: "PreTrainedModel") -> set[int]:
+    found = model.generation_config.eos_token_id if model.generation_config else None
+    return set() if found is None else {found} if isinstance(found, int) else set(found)
+
+
+def _brings_tokenizer(adapter: Path | None) -> bool:
+    return adapter is not None and (adapter / "tokenizer_config.json").exists()
+
+
+def _merge(model: "PreTrainedModel", base: str, adapter: Path) -> "PreTrainedModel":
+    from peft import PeftModel
+
+    if not (adapter / "adapter_model.safetensors").exists():
+        raise FileNotFoundError(
+            f"{adapter} holds no adapter_model.safetensors. Train the model again; pickles are not loaded."
+        )
+    mark = adapter / BASE_FILE
+    if mark.exists() and mark.read_text().strip() != identity(Path(base)):
+        raise ValueError(
+            f"The adapter {adapter.name} was trained on another state of the base model than {base}. "
+            "Train a new one, or bring that base model back."
+        )
+    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()

@@ -1,0 +1,144 @@
+"""Base models: what is known of them before loading (`models.yaml`), whether they fit, where their files are.
+
+Nothing is loaded into memory here. A model is a name of the hub or a folder; only safetensors are
+accepted, and no code that a model brings is run.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+GIGABYTE = 10**9
+CATALOGUE = Path(__file__).with_name("models.yaml")
+# What a download may bring: weights, configuration, tokenizer.
+WANTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a training would run: `memory` in bytes is the GPU's if there is one."""
+
+    memory: int
+    gpu: bool
+
+
+def this_machine() -> Machine:
+    """Measure this machine; inside a container its limit counts."""
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        return Machine(int(torch.cuda.get_device_properties(0).total_memory), gpu=True)
+    total, limit = int(psutil.virtual_memory().total), Path("/sys/fs/cgroup/memory.max")
+    said = limit.read_text().strip() if limit.exists() else "max"
+    return Machine(min(total, int(said)) if said.isdigit() else total, gpu=False)
+
+
+def check_fits(name: str, memory_bytes: int, *, gpu: bool = False) -> None:
+    """Refuse a model whose fine-tuning needs more memory than there is; unknown ones pass."""
+    needed, where = needed_gigabytes(name, gpu=gpu), "a GPU" if gpu else "a CPU"
+    if needed is None or needed * GIGABYTE <= memory_bytes:
+        return
+    fitting = [
+        (facts["parameters"], other)
+        for other, facts in _catalogue()["models"].items()
+        if facts["memory"]["gpu" if gpu else "cpu"] * GIGABYTE <= memory_bytes
+    ]
+    advice = f"{max(fitting)[1]} is the largest known one that fits" if fitting else "none fits"
+    raise ValueError(
+        f"The base model {name!r} needs about {needed:.0f} GB to be fine-tuned on {where}, but this machine has "
+        f"{memory_bytes / GIGABYTE:.1f} GB. Set TWIN_BASE_MODEL to a smaller one ({advice}) or use a larger machine."
+    )
+
+
+def needed_gigabytes(name: str, *, gpu: bool = False) -> float | None:
+    """Estimate the memory of a fine-tuning; None for a model that is neither in the catalogue nor on the disk."""
+    if facts := _find(name):
+        return float(facts["memory"]["gpu" if gpu else "cpu"])
+    weights = list(Path(name).expanduser().glob("*.safetensors"))
+    if not weights:
+        return None
+    # Weights on disk take two bytes a parameter, or four; float32 in memory takes four.
+    size = sum(f.stat().st_size for f in weights) / GIGABYTE
+    return 1 + (size * 0.6 if gpu else size * 2.4)
+
+
+def lora_layers(name: str, model_type: str) -> list[str] | str:
+    """Name the layers that LoRA adapts: the family's, or all linear ones of an unknown family."""
+    facts = _find(name) or {}
+    family = _catalogue()["families"].get(facts.get("family", model_type))
+    return list(family["lora"]) if family else "all-linear"
+
+
+def learning_rate(name: str) -> float:
+    """Return the rate at which LoRA on this model learns well; small models want a higher one."""
+    facts = _find(name) or {}
+    return float(facts.get("learning_rate", _catalogue()["learning_rate"]))
+
+
+def local_folder(name: str) -> str:
+    """Return the folder of a model; one of the hub is downloaded, unless it is too large for this machine."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        if folder.is_absolute() or name.startswith((".", "~")):
+            raise FileNotFoundError(
+                f"The base model {name!r} is no folder. Set TWIN_BASE_MODEL to tiny, a folder, or a name of the hub."
+            )
+        machine = this_machine()
+        check_fits(name, machine.memory, gpu=machine.gpu)
+        folder = _from_hub(name)
+    if not (folder / "config.json").exists() or not list(folder.glob("*.safetensors")):
+        raise FileNotFoundError(
+            f"{folder} holds no Hugging Face model: config.json and *.safetensors are needed (pickles are refused)."
+        )
+    return str(folder)
+
+
+def identity(folder: Path) -> str:
+    """Hash what tells one state of a base model from another, without reading all of a large one."""
+    import hashlib
+
+    mark = hashlib.sha256()
+    # `_name_or_path` and the like would make two copies differ.
+    config = json.loads((folder / "config.json").read_text())
+    mark.update(
+        json.dumps({k: v for k, v in config.items() if k[0] != "_"}, sort_keys=True).encode()
+    )
+    for file in sorted(folder.glob("*.safetensors")):
+        mark.update(f"{file.name} {file.stat().st_size}".encode())
+        with file.open("rb") as stream:
+            mark.update(stream.read(2**24))
+    return mark.hexdigest()[:32]
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(WANTED)))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise OSError(
+            f"The base model {name!r} is no folder here and could not be had from the hub ({type(error).__name__}). "
+            "Set TWIN_BASE_MODEL to tiny or to a folder; gated models need HF_TOKEN; HF_HUB_OFFLINE forbids downloads."
+        ) from None
+
+
+def _find(name: str) -> Mapping[str, Any] | None:
+    """Find a model by the last part of its name, whatever follows the size (`-Instruct`, `-it`, `-v0.3`)."""
+    parts = name.rstrip("/").split("/")
+    # The hub's cache: models--Qwen--Qwen3-0.6B/snapshots/<commit>.
+    cached = len(parts) > 2 and parts[-2] == "snapshots"
+    last = (parts[-3].rsplit("--", 1)[-1] if cached else parts[-1]).lower()
+    models: dict[str, Mapping[str, Any]] = _catalogue()["models"]
+    found = [m for m in models if last == m.lower() or last.startswith(m.lower() + "-")]
+    return models[max(found, key=len)] if found else None
+
+
+def _catalogue() -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+    return values
