@@ -1,0 +1,78 @@
+"""The story: find copies among the clean documents, and show them to a person side by side."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+
+import numpy as np
+
+from include.documents import open_documents
+from include.embedding_cache import embed_chunks, open_embedder
+from include.indexing import index_mark
+from include.records import CleanState, state_of
+from include.settings import Settings
+from ml.chunk import chunk_document
+from ml.comparison import draw_copies
+from ml.dedup import Limits, mark_duplicates
+from ml.files import write_whole
+from ml.semantic import Vectors, mean_vector
+from ml.suspects import Suspects
+from ml.types import CleanDocument, digest
+
+# Reads clean documents, all (None) or some of them, as often as it is asked.
+Read = Callable[[Collection[str] | None], Iterator[CleanDocument]]
+LOOKED_AT_TOGETHER = 500
+
+
+def find_copies(read: Read, settings: Settings) -> dict[str, CleanState]:
+    """Say of every clean document that `read` yields whose copy it is, by id.
+
+    The documents pass by once; those that may be copies are read again and compared. Where copies
+    are looked for by meaning, that is all of them.
+    """
+    states, suspects = dict[str, CleanState](), Suspects()
+    coming = read(None)
+    while part := list(islice(coming, LOOKED_AT_TOGETHER)):
+        suspects.add(part)
+        states |= {c.id: CleanState(c.revision, c.origin) for c in part}
+    wanted = states.keys() if settings.semantic_duplicate else suspects.ids()
+    return states | {c.id: state_of(c) for c in mark_copies(list(read(wanted)), settings)}
+
+
+def mark_copies(documents: Sequence[CleanDocument], settings: Settings) -> list[CleanDocument]:
+    """Return the documents, each copy naming the one that counts; as strict as the settings say."""
+    limits = Limits(
+        settings.near_duplicate, settings.excerpt_duplicate, settings.semantic_duplicate
+    )
+    vectors = _meanings(documents, settings) if settings.semantic_duplicate else {}
+    return mark_duplicates(documents, limits, vectors)
+
+
+def report_duplicates(settings: Settings) -> dict[str, object]:
+    """Write `duplicates.html`: every copy beside what stands for it; anew only when something changed."""
+    file = settings.data_dir / "duplicates.html"
+    with open_documents(settings) as documents:
+        found = documents.clean(index_mark(settings))
+        state = digest("copies", *map(_provenance, found))
+        runs = documents.runs("report_duplicates")
+        copies = sum(bool(d.duplicate_of) for d in found)
+        if file.exists() and runs and runs[-1]["state"] == state:
+            return {"drawn": False, "copies": copies, "file": str(file)}
+        write_whole(file, draw_copies(found, "The corpus"))
+        documents.put_run("report_duplicates", "last", {"state": state}, datetime.now(UTC))
+    return {"drawn": True, "copies": copies, "file": str(file)}
+
+
+def _provenance(document: CleanDocument) -> str:
+    told = (document.duplicate_of, document.duplicate_how, str(document.duplicate_similarity))
+    return digest(document.id, document.revision, *told)
+
+
+def _meanings(documents: Sequence[CleanDocument], settings: Settings) -> dict[str, Vectors]:
+    """Embed whole documents: the mean of their passages, which the index asks for again, from the cache."""
+    embedder = open_embedder(settings)
+    size = min(settings.chunk_tokens, embedder.window)
+    parts = [chunk_document(d, embedder.offsets, size, "") for d in documents]
+    vectors, _ = embed_chunks(settings, embedder, [c for part in parts for c in part])
+    rows = np.split(vectors, np.cumsum([len(part) for part in parts])[:-1])
+    return {d.id: mean_vector(row) for d, row in zip(documents, rows, strict=True) if len(row)}

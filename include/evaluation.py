@@ -1,0 +1,216 @@
+"""What a model is worth: its evaluation, the gate's verdict, and what the endpoint did lately.
+
+Candidate, base model and champion are measured on the same frozen examples; what was measured is
+kept, and the gate itself is pure (`ml/gate.py`). Promotion is `serving/deploy.py`.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from include import registry
+from include.cleaning import clean_originals
+from include.documents import open_documents
+from include.learning import base_folder, open_experiment
+from include.settings import Settings
+from include.withdrawals import stale
+from ml.evaluate import Scores, score_model, summarise
+from ml.gate import Rules, decide
+from ml.generate import Generator, load_generator
+from ml.likeness import Likeness, learn_likeness
+from ml.text import prose_of
+from ml.types import Example
+from ml.verdict_page import draw_verdict
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_model(settings: Settings, model_id: str) -> dict[str, float]:
+    """Score a model, its base and the champion on the model's own test split; keep every score."""
+    model = registry.read_model(settings, model_id)
+    champion = registry.champion(settings)
+    examples = _unseen(settings, registry.read_examples(settings, model.dataset_id), champion)
+    folders: dict[str, Path | None] = {
+        "candidate": registry.model_folder(settings, model_id),
+        "base": None,
+    }
+    if champion and champion != model_id:
+        folders["champion"] = registry.model_folder(settings, champion)
+    judge = _judge(settings, examples)
+    scores = {
+        name: _score(
+            settings, load_generator(base_folder(settings), adapter), examples, judge, name
+        )
+        for name, adapter in folders.items()
+    }
+    record: dict[str, object] = {name: s.as_dict() for name, s in scores.items()}
+    registry.write_evaluation(settings, model_id, record | {"champion_id": champion or ""})
+    summary = dict(summarise(scores["candidate"], scores["base"]))
+    with open_experiment(settings, "evaluate", model_id) as run:
+        run.summary(summary)
+        run.table("samples", ("prompt", "said"), [list(s) for s in scores["candidate"].samples])
+    return summary
+
+
+def next_candidate(settings: Settings) -> str | None:
+    """Name the newest evaluated model that still waits for a verdict, or for its promotion."""
+    champion = registry.champion(settings)
+    for model_id in reversed(registry.list_models(settings)):
+        if model_id == champion:
+            return None
+        verdict = registry.read_verdict(settings, model_id)
+        if stale(settings, model_id):
+            continue
+        if registry.read_evaluation(settings, model_id) and (not verdict or verdict["promote"]):
+            return model_id
+    return None
+
+
+def decide_promotion(settings: Settings, model_id: str) -> dict[str, object]:
+    """Ask the gate about an evaluated model; the verdict and its evidence are kept."""
+    record = registry.read_evaluation(settings, model_id)
+    if not record:
+        raise LookupError(
+            f"Model {model_id} was not evaluated. Run evaluate_model {model_id} first."
+        )
+    if record["champion_id"] != (registry.champion(settings) or ""):
+        # Another model became the champion in between.
+        evaluate_model(settings, model_id)
+        record = registry.read_evaluation(settings, model_id)
+    first = "champion" not in record
+    candidate, other = (_scores(record[n]) for n in ("candidate", "base" if first else "champion"))
+    news = _news(settings, model_id, record["champion_id"])
+    verdict = decide(candidate, other, _rules(settings), first=first, fresher=bool(news))
+    facts = _facts(settings, model_id, record["champion_id"], news)
+    page = registry.write_report(
+        settings, model_id, draw_verdict(verdict, facts, candidate.samples)
+    )
+    written = {
+        **asdict(verdict),
+        "reasons": list(verdict.reasons),
+        "report": str(page),
+        "ask": settings.approval == "human",
+    }
+    registry.write_verdict(settings, model_id, written)
+    word = "promote" if verdict.promote else "keep the champion"
+    log.info("%s: %s The record is %s.", word, " ".join(verdict.reasons), page)
+    # What one task hands to the next is small; the checks are in the registry.
+    return {name: value for name, value in written.items() if name != "checks"}
+
+
+def hear_person(
+    settings: Settings, model_id: str, answer: Mapping[str, object] | None
+) -> dict[str, object]:
+    """Add what a person chose to a model's verdict, if somebody was asked; returns the verdict."""
+    verdict = registry.read_verdict(settings, model_id)
+    if not answer:
+        return verdict
+    who = answer.get("responded_by_user") or {}
+    name = who.get("name", "somebody") if isinstance(who, Mapping) else str(who)
+    chosen = ", ".join(str(option) for option in answer.get("chosen_options", ()))  # type: ignore[attr-defined]
+    said = f"{name} was asked and chose: {chosen}."
+    if said not in verdict["reasons"]:
+        verdict |= {"promote": chosen == "Promote", "reasons": [*verdict["reasons"], said]}
+        registry.write_verdict(settings, model_id, verdict)
+    return verdict
+
+
+def watch_serving(settings: Settings, hours: int = 24) -> dict[str, float]:
+    """Sum up what the endpoint did lately: questions, abstentions, seconds, feedback."""
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    with open_documents(settings) as documents:
+        traces, given = documents.traces(since), documents.feedback(since)
+    asked = max(len(traces), 1)
+    return {
+        "questions": len(traces),
+        "abstained": sum(t.abstained for t in traces) / asked,
+        "seconds": sum(sum(t.seconds.values()) for t in traces) / asked,
+        "feedback": len(given),
+        "score": sum(f.score for f in given) / max(len(given), 1),
+    }
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        loss=settings.gate_loss_margin,
+        likeness=settings.gate_likeness_margin,
+        memorisation=settings.gate_memorisation_max,
+        general=settings.gate_general_margin,
+        latency=settings.gate_latency_margin,
+        loss_gain=settings.gate_loss_gain,
+        likeness_gain=settings.gate_likeness_gain,
+        seed=settings.seed,
+    )
+
+
+def _news(settings: Settings, model_id: str, champion_id: str) -> list[str]:
+    """List the documents that only one of two models learned from: new, changed, or withdrawn since."""
+    if not champion_id:
+        return []
+    ours, theirs = (
+        registry.read_dataset(
+            settings, registry.read_model(settings, m, verify=False).dataset_id, verify=False
+        ).documents
+        for m in (model_id, champion_id)
+    )
+    return sorted(i for i in ours.keys() | theirs.keys() if ours.get(i) != theirs.get(i))
+
+
+def _facts(
+    settings: Settings, model_id: str, champion_id: str, news: Sequence[str]
+) -> dict[str, object]:
+    model = registry.read_model(settings, model_id, verify=False)
+    return {
+        "candidate": model_id,
+        "trained on dataset": model.dataset_id,
+        "base model": model.base_model,
+        "champion": champion_id or "none yet: compared with the base model",
+        "documents that are new, changed or withdrawn since": len(news),
+        "fingerprint": model.fingerprint,
+        "seed": settings.seed,
+        "decided at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _judge(settings: Settings, examples: Sequence[Example]) -> Likeness:
+    """Train the authorship verifier on documents that are not held out."""
+    held_out = {e.span.document_id for e in examples if e.split == "test"}
+    documents = [d for d in clean_originals(settings) if d.kind == "article"]
+    own = [prose_of(d) for d in documents if d.author == settings.author and d.id not in held_out]
+    others = [prose_of(d) for d in documents if d.author != settings.author]
+    return learn_likeness(own, others, settings.seed)
+
+
+def _unseen(settings: Settings, examples: list[Example], champion: str | None) -> list[Example]:
+    """Leave out test samples of documents that the champion was trained on, unless none is left."""
+    if not champion:
+        return examples
+    learned = registry.read_model(settings, champion, verify=False).dataset_id
+    known = {
+        e.span.document_id for e in registry.read_examples(settings, learned) if e.split == "train"
+    }
+    fair = [e for e in examples if e.split == "train" or e.span.document_id not in known]
+    return fair if any(e.split == "test" for e in fair) else examples
+
+
+def _score(
+    settings: Settings,
+    generator: Generator,
+    examples: Sequence[Example],
+    judge: Likeness,
+    name: str,
+) -> Scores:
+    tested = [e for e in examples if e.split == "test"]
+    trained = [e for e in examples if e.split == "train"]
+    log.info("evaluating the %s on %d examples", name, len(tested))
+    return score_model(
+        generator, tested, trained, judge, seed=settings.seed, clock=time.monotonic, report=log.info
+    )
+
+
+def _scores(record: Mapping[str, object]) -> Scores:
+    fields = {k: v for k, v in record.items() if k in Scores.__slots__}
+    return replace(Scores((), (), (), 0.0), **fields)  # type: ignore[arg-type]

@@ -1,0 +1,56 @@
+"""The part of the door to MongoDB that keeps what happened: questions, judgements, replicas, runs of verbs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from include.collections import Collections
+from include.records import Record, from_record, to_record
+from ml.types import Feedback, Trace, digest
+
+
+class Journal(Collections):
+    """What happened, and when."""
+
+    def put_trace(self, trace: Trace) -> None:
+        """Keep what happened for one question."""
+        self._replace("traces", {trace.id: to_record(trace)})
+
+    def trace(self, trace_id: str) -> Trace | None:
+        """Find a trace."""
+        record = self._collection("traces").find_one({"_id": trace_id})
+        return from_record(Trace, record) if record else None
+
+    def traces(self, since: datetime) -> list[Trace]:
+        """List the traces since a moment."""
+        found = self._collection("traces").find({"asked_at": {"$gte": since}})
+        return [from_record(Trace, r) for r in found]
+
+    def put_feedback(self, feedback: Feedback) -> None:
+        """Keep a judgement; a second one of the same answer replaces the first."""
+        self._replace("feedback", {feedback.trace_id: to_record(feedback)})
+
+    def feedback(self, since: datetime) -> list[Feedback]:
+        """List the judgements since a moment."""
+        found = self._collection("feedback").find({"given_at": {"$gte": since}})
+        return [from_record(Feedback, r) for r in found]
+
+    def put_replica(
+        self, replica: str, model_id: str, status: str, error: str, at: datetime, wish: str = ""
+    ) -> None:
+        """Keep the heartbeat of a serving replica."""
+        beat = {"model_id": model_id, "status": status, "error": error, "at": at, "wish": wish}
+        self._replace("replicas", {replica: beat})
+
+    def replicas(self, newer_than: datetime) -> list[Record]:
+        """List the replicas whose heart still beats."""
+        return list(self._collection("replicas").find({"at": {"$gte": newer_than}}))
+
+    def put_run(self, verb: str, key: str, payload: Mapping[str, Any], at: datetime) -> None:
+        """Keep a small record of what a verb did."""
+        self._replace("runs", {digest(verb, key): {"verb": verb, **payload, "at": at}})
+
+    def runs(self, verb: str) -> list[Record]:
+        """List the records of a verb, oldest first."""
+        found = self._collection("runs").find({"verb": verb})
+        return sorted(found, key=lambda r: r["at"])

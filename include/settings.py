@@ -1,0 +1,166 @@
+"""Every setting of the platform, and the only place that reads the environment.
+
+`Settings(data_dir=tmp)` is a complete world of its own: nothing is read from the environment and nothing is opened.
+`load_settings()` is what programs use: `TWIN_*` variables over the `.env` file over the defaults here.
+Each field is mirrored in `.env.example`; a test keeps the two equal.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseModel):
+    """One platform: where its data lives, which servers it talks to, and its thresholds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Where everything that the platform makes is kept.
+    data_dir: Path = ROOT / "data"
+    # Shared by all checkouts: the ONNX embedder, the pretrained tiny model, the Weaviate binary.
+    cache_dir: Path = Path("~/.cache/llm-twin").expanduser()
+    # Which authors and places are crawled.
+    sources_file: Path = ROOT / "include" / "sources.yaml"
+    # Whose twin is built: an author id of the sources file.
+    author: str = "maren-oduya"
+
+    # Added to every port below, so that two checkouts can run side by side.
+    port_offset: int = 0
+    mongo_port: int = 27217
+    weaviate_port: int = 8281
+    weaviate_grpc_port: int = 50251
+    airflow_port: int = 8280
+    serve_port: int = 8200
+    ray_port: int = 6479
+    ray_dashboard_port: int = 8265
+    demo_port: int = 8290
+    supervisor_port: int = 9201
+
+    # mongodb://… of a server; empty: the embedded one on mongo_port.
+    mongo_url: str = ""
+    mongo_database: str = "twin"
+    # weaviate://host:port (gRPC on weaviate_grpc_port), or lancedb:///folder; empty: the embedded Weaviate.
+    vectors_url: str = ""
+    vectors_api_key: SecretStr = SecretStr("")
+    # How passages are compared and searched; a change builds a new colour of the index beside the old one.
+    vectors_distance: Literal["cosine", "dot", "l2", "manhattan"] = "cosine"
+    vectors_index: Literal["hnsw", "flat"] = "hnsw"
+    vectors_quantizer: Literal["none", "pq", "bq", "sq", "rq"] = "none"
+    # Share of probes (titles, headings, sentences) that must find their own passage before a colour goes live.
+    probe_share: float = 0.8
+    # A Weaviate server program; empty: looked for on PATH, then in cache_dir.
+    weaviate_binary: str = ""
+    # A feature_store.yaml; empty: Feast's local one, written under data_dir.
+    feature_store: str = ""
+    # A Ray Jobs address (http://head:8265) for training; empty: a local subprocess.
+    jobs_url: str = ""
+    # Where documents are cleaned and embedded: empty: in this process; local: on a Ray of its own on this machine;
+    # auto or host:port: on the Ray cluster that this machine is a node of.
+    ray_address: str = ""
+    # The Ray dashboard that roll-outs talk to, and the endpoint that users talk to; empty: the local ones.
+    serve_dashboard_url: str = ""
+    serve_url: str = ""
+    # Where the endpoint listens; 0.0.0.0 opens it to the network.
+    serve_host: str = "127.0.0.1"
+    # The key that the platform's own tools present to the endpoint; empty: the one the set-up wrote under data_dir.
+    api_key: SecretStr = SecretStr("")
+    # Where datasets and models are kept; empty: data_dir/artifacts.
+    artifacts_url: str = ""
+    # MiniLM comes with the installation; otherwise any sentence-transformers folder or hub id.
+    embedder: str = "all-MiniLM-L6-v2"
+    # fp32, or int8: about twice as fast, nearly the same neighbours; tests/benchmarks/embedding.py prints both.
+    embedder_precision: Literal["fp32", "int8"] = "fp32"
+    # `tiny` is pretrained here once; otherwise any Hugging Face causal model, by id or folder.
+    base_model: str = "tiny"
+
+    # Comma-separated hosts that may be crawled although they are not on the public internet.
+    crawl_allow_hosts: str = ""
+    crawl_user_agent: str = (
+        "llm-twin/0.1 (+https://github.com/llm-twin/llm-twin; one person's own texts)"
+    )
+    # Seconds between two requests to one host, unless its robots.txt asks for more.
+    crawl_delay: float = 0.5
+    # Bytes of one page, decoded; seconds for one page, all redirects included.
+    crawl_max_bytes: int = 5_000_000
+    crawl_timeout: float = 20.0
+
+    # A batch with more than this share of bad rows is stopped before it touches anything.
+    error_budget: float = 0.3
+    # Chunk size in tokens of the embedder's own tokenizer (its window is the upper bound).
+    chunk_tokens: int = 200
+    # Share of shared word 5-grams (Jaccard) from which two texts are copies of each other.
+    near_duplicate: float = 0.8
+    # Share of an article's word 5-grams that a longer one holds from which it is an excerpt of it; 0: never.
+    excerpt_duplicate: float = 0.53
+    # Cosine of two texts' embeddings from which they say the same in other words; 0: not looked for.
+    semantic_duplicate: float = 0.0
+    # Words of an answer's n-gram: a training sample that shares one with the test split is dropped.
+    leak_words: int = 10
+    # Share of an author's documents held out for evaluation, newest first.
+    test_share: float = 0.15
+    # Example samples below this number make no dataset.
+    min_examples: int = 40
+    # Passages from which the map of the corpus is made by UMAP as well, which takes ten seconds to start; 0: always.
+    map_umap_from: int = 1000
+    # A new dataset version needs this share of its examples to differ from the last one.
+    dataset_change: float = 0.005
+    # Cosine below which the twin says that it does not know.
+    abstain_below: float = 0.30
+
+    # What one API key may ask: requests a second on average, and at once.
+    requests_per_second: float = 5.0
+    requests_burst: float = 20.0
+
+    # Optimiser steps of a fine-tuning, and its seed.
+    sft_steps: int = 60
+    dpo_steps: int = 12
+    seed: int = 7
+    # The gate: a candidate may be worse than the champion by at most this (nats per token; share).
+    gate_loss_margin: float = 0.05
+    gate_likeness_margin: float = 0.05
+    gate_general_margin: float = 0.25
+    # More time per word than the champion takes, as a share of it.
+    gate_latency_margin: float = 2.0
+    gate_memorisation_max: float = 0.5
+    # `human` asks a person in Airflow before a model that passed the gate is rolled out.
+    approval: str = Field(default="", pattern="^(human)?$")
+    # What a model that learned no newer text has to gain, surely, in loss or in likeness.
+    gate_loss_gain: float = 0.0
+    gate_likeness_gain: float = 0.0
+    # W&B writes offline unless this says online (then WANDB_API_KEY is needed).
+    wandb_mode: str = "offline"
+    wandb_project: str = "llm-twin"
+
+    def port(self, name: str) -> int:
+        """Return the port of a service, offset included: `port("mongo")`."""
+        value: int = getattr(self, f"{name}_port")
+        return value + self.port_offset
+
+    def endpoint(self) -> str:
+        """Return the address of the endpoint: a server's, or this machine's."""
+        return self.serve_url or f"http://127.0.0.1:{self.port('serve')}"
+
+
+def load_settings(
+    environment: Mapping[str, str] = os.environ, env_file: Path = ROOT / ".env"
+) -> Settings:
+    """Read `TWIN_*` from the environment over `env_file`; an unknown or malformed one is an error."""
+    named = {k: v for k, v in dotenv_values(env_file).items() if v is not None} | dict(environment)
+    values = {k[5:].lower(): v for k, v in named.items() if k.startswith("TWIN_") and v != ""}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        unknown = "there is no such setting"
+        lines = [
+            f"TWIN_{str(e['loc'][0]).upper()}: {unknown if e['type'] == 'extra_forbidden' else e['msg']}"
+            for e in error.errors()
+        ]
+        raise ValueError(
+            "Settings are wrong: " + "; ".join(lines) + ". See .env.example for every setting."
+        ) from None

@@ -1,0 +1,53 @@
+"""What is said of finished datasets and models afterwards: `withdrawn.json` and `stale.json` beside their manifests.
+
+A manifest never changes. A dataset with a forgotten document is withdrawn: nobody trains on it any
+more, and the next one is made without it. A model that was trained on it is stale: it stays what
+it is, and is no candidate any more.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from include import registry
+from include.settings import Settings
+from ml.files import write_whole
+
+Note = dict[str, str]
+
+
+def withdraw_dataset(settings: Settings, dataset_id: str, why: Mapping[str, str]) -> None:
+    """Note that a dataset may no longer be used; several reasons add up."""
+    _add(registry.dataset_folder(settings, dataset_id) / "withdrawn.json", why)
+
+
+def withdrawn(settings: Settings, dataset_id: str) -> Note:
+    """Return why a dataset may no longer be used, by document; empty where it may."""
+    return _read(registry.dataset_folder(settings, dataset_id) / "withdrawn.json")
+
+
+def mark_stale(settings: Settings, model_id: str, why: Mapping[str, str]) -> None:
+    """Note that a model has learned what it should forget."""
+    _add(registry.model_folder(settings, model_id) / "stale.json", why)
+
+
+def stale(settings: Settings, model_id: str) -> Note:
+    """Return what a model should forget, by document; empty where there is nothing."""
+    return _read(registry.model_folder(settings, model_id) / "stale.json")
+
+
+def reason(at: datetime) -> str:
+    """Say since when a document is forgotten, without naming it."""
+    return f"a document of it was forgotten on {at:%Y-%m-%d}"
+
+
+def _add(file: Path, why: Mapping[str, str]) -> None:
+    """Add to a side file; what is there already stays as it is."""
+    known = _read(file)
+    if why.keys() - known.keys():
+        write_whole(file, json.dumps({**why, **known}, indent=1, sort_keys=True) + "\n")
+
+
+def _read(file: Path) -> Note:
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
