@@ -1,0 +1,282 @@
+"""The HTTP API: plain FastAPI over a twin and a speaker, the same under Ray Serve and in a test.
+
+Every route asks for an API key, but health and the page itself. Bad input is a sentence with a 4xx
+status, never a 500.
+"""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio.to_thread
+import prometheus_client as prometheus
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
+
+from include.settings import Settings
+from ml.answer import Ask, Prepared, finish, opening
+from ml.types import Answer, Feedback, Trace
+from serving import openai
+from serving.guard import Refusal, authenticate, install_guard
+from serving.twin import Event, NoModel, Speaker, Twin, new_trace
+
+log = logging.getLogger(__name__)
+
+PAGE = Path(__file__).parent / "page"
+# Tokens of an answer when the caller says nothing.
+DEFAULT_TOKENS = 96
+
+
+def build_api(twin: Twin, speaker: Speaker, settings: Settings) -> FastAPI:
+    """Assemble the application."""
+    api = FastAPI(title="LLM Twin", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    api.state.twin, api.state.speaker = twin, speaker
+    install_guard(api, settings)
+    api.include_router(_open_routes)
+    api.include_router(_routes, dependencies=[Depends(authenticate)])
+    return api
+
+
+_open_routes = APIRouter()
+_routes = APIRouter()
+
+
+@_open_routes.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Tell that this process answers."""
+    return {"status": "ok"}
+
+
+@_open_routes.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """Tell whether a model is loaded."""
+    state = await request.app.state.speaker.state()
+    ready = bool(state["model_id"])
+    return JSONResponse({"ready": ready, "status": state["status"]}, 200 if ready else 503)
+
+
+@_open_routes.get("/", include_in_schema=False)
+async def page() -> FileResponse:
+    """Return the chat page."""
+    return FileResponse(PAGE / "index.html")
+
+
+@_open_routes.get("/page/{name}", include_in_schema=False)
+async def page_file(name: str) -> FileResponse:
+    """Return one of the page's two files."""
+    if name not in ("chat.js", "chat.css"):
+        raise Refusal(404, f"The page has no file {name[:60]!r}.", "not_found")
+    return FileResponse(PAGE / name)
+
+
+@_routes.get("/v1/models")
+async def models(request: Request) -> dict[str, object]:
+    """List the names that `model` may have."""
+    state = await request.app.state.speaker.state()
+    names = ["twin", f"twin@{state['model_id']}"] if state["model_id"] else ["twin"]
+    listed = [{"id": n, "object": "model", "created": 0, "owned_by": "llm-twin"} for n in names]
+    return {"object": "list", "data": listed}
+
+
+@_routes.get("/v1/models/{name:path}")
+async def model_by_name(request: Request, name: str) -> dict[str, object]:
+    """Describe one model."""
+    await _check_model(request, name)
+    return {"id": name, "object": "model", "created": 0, "owned_by": "llm-twin"}
+
+
+@_routes.get("/model")
+async def model(request: Request) -> dict[str, object]:
+    """Say which model answers, which one is wished, why they differ, and how large the index is."""
+    state = await request.app.state.speaker.state()
+    size = await anyio.to_thread.run_sync(request.app.state.twin.index_size)
+    return {**state, "chunks": size}
+
+
+@_routes.post("/v1/chat/completions", response_model=None)
+async def chat(request: Request, body: openai.ChatRequest) -> Response | dict[str, object]:
+    """Answer the last user message with quoted evidence, sources and generated text."""
+    if refusal := body.refusal():
+        raise Refusal(400, refusal, "unsupported")
+    state = await _check_model(request, body.model)
+    if not state["model_id"]:
+        raise NoModel(_why_no_model(state))
+    settings, twin = request.app.state.settings, request.app.state.twin
+    ask = _ask(settings, body)
+    service = str(state["feature_service"])
+    index = str(state["index"])
+    prepared = await anyio.to_thread.run_sync(twin.prepare, ask, service, index)
+    if body.stream:
+        stream = _stream(request, body, ask, prepared, str(state["model_id"]))
+        return StreamingResponse(stream, media_type="text/event-stream")
+    events = [e async for e in _speak(request, body, ask, prepared)]
+    answer, trace = _conclude(ask, prepared, events, str(state["model_id"]))
+    await _remember(request, trace)
+    return openai.completion(answer, trace, {})
+
+
+@_routes.post("/v1/retrieve")
+async def retrieve(request: Request, body: openai.RetrieveRequest) -> dict[str, object]:
+    """Search the index; nothing is generated."""
+    settings, twin = request.app.state.settings, request.app.state.twin
+    ask = Ask(
+        body.query,
+        settings.author,
+        kind=body.kind,
+        since=body.since,
+        until=body.until,
+        limit=body.limit,
+    )
+    hits = await anyio.to_thread.run_sync(twin.retrieve, ask)
+    return {"object": "list", "data": [openai.hit(h) for h in hits]}
+
+
+@_routes.post("/v1/embeddings")
+async def embeddings(request: Request, body: openai.EmbeddingsRequest) -> dict[str, object]:
+    """Embed texts with the index's own embedder."""
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    embedder = request.app.state.twin.embedder
+    vectors = await anyio.to_thread.run_sync(embedder.encode, texts)
+    data = [
+        {"object": "embedding", "index": i, "embedding": openai.encode(v, body.encoding_format)}
+        for i, v in enumerate(vectors)
+    ]
+    tokens = sum(len(embedder.offsets(t)) for t in texts)
+    counted = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": embedder.name, "usage": counted}
+
+
+@_routes.post("/v1/feedback")
+async def feedback(request: Request, body: openai.FeedbackRequest) -> dict[str, str]:
+    """Keep a judgement of one answer."""
+    twin = request.app.state.twin
+    if await anyio.to_thread.run_sync(twin.trace, body.trace_id) is None:
+        raise Refusal(404, f"No answer has the trace {body.trace_id!r}.", "not_found")
+    given = Feedback(body.trace_id, body.score, body.comment, datetime.now(UTC))
+    await anyio.to_thread.run_sync(twin.judge, given)
+    return {"status": "kept"}
+
+
+@_routes.get("/v1/traces/{trace_id}")
+async def trace(request: Request, trace_id: str) -> dict[str, object]:
+    """Say what happened for one answer: its chunks, its model, its seconds."""
+    found = await anyio.to_thread.run_sync(request.app.state.twin.trace, trace_id)
+    if found is None:
+        raise Refusal(404, f"No answer has the trace {trace_id[:64]!r}.", "not_found")
+    return {**asdict(found), "asked_at": found.asked_at.isoformat()}
+
+
+@_routes.get("/metrics")
+async def metrics(request: Request) -> PlainTextResponse:
+    """Expose the counters to Prometheus."""
+    text = prometheus.generate_latest(request.app.state.meters.registry)
+    return PlainTextResponse(text, media_type=prometheus.CONTENT_TYPE_LATEST)
+
+
+async def _check_model(request: Request, name: str) -> Mapping[str, object]:
+    """Return the speaker's state if `name` is what it speaks for."""
+    state: Mapping[str, object] = await request.app.state.speaker.state()
+    names = ["twin"] + ([f"twin@{state['model_id']}"] if state["model_id"] else [])
+    if name not in names:
+        message = f"There is no model {name[:100]!r}; there is: {', '.join(names)}."
+        raise Refusal(404, message, "model_not_found")
+    return state
+
+
+def _ask(settings: Settings, body: openai.ChatRequest) -> Ask:
+    return Ask(
+        question=body.messages[-1].text(),
+        author=settings.author,
+        kind=body.kind,
+        since=body.since,
+        until=body.until,
+        max_tokens=body.limit(DEFAULT_TOKENS),
+        temperature=0.7 if body.temperature is None else body.temperature,
+        top_p=body.top_p or 0.95,
+        seed=body.seed,
+    )
+
+
+async def _speak(
+    request: Request, body: openai.ChatRequest, ask: Ask, prepared: Prepared
+) -> AsyncIterator[Event]:
+    """Let the model speak, unless the twin abstains."""
+    if prepared.abstained:
+        return
+    options = {
+        "max_tokens": ask.max_tokens,
+        "temperature": ask.temperature,
+        "top_p": ask.top_p,
+        "seed": ask.seed,
+        "stop": body.stops(),
+    }
+    async for event in request.app.state.speaker.stream(prepared.messages, options):
+        if "refused" in event:
+            raise Refusal(400, str(event["refused"]), "context_length_exceeded")
+        yield event
+
+
+def _conclude(
+    ask: Ask, prepared: Prepared, events: list[Event], model_id: str
+) -> tuple[Answer, Trace]:
+    """Put the events of a generation together."""
+    said = "".join(str(e["text"]) for e in events if "text" in e)
+    counts = events[-1] if events else {}
+    spoke = next((str(e["model"]) for e in events if "model" in e), model_id)
+    answer = finish(
+        prepared,
+        said,
+        int(str(counts.get("prompt_tokens", 0))),
+        int(str(counts.get("completion_tokens", 0))),
+    )
+    seconds = float(str(counts.get("seconds", 0.0)))
+    return answer, new_trace(ask.question, answer.content, spoke, prepared, seconds)
+
+
+async def _stream(
+    request: Request, body: openai.ChatRequest, ask: Ask, prepared: Prepared, model_id: str
+) -> AsyncIterator[str]:
+    """Stream the evidence first, then the model's words as they come, then sources and counts."""
+    stream_id = f"{time.time_ns():x}"
+    events: list[Event] = []
+    yield openai.chunk(stream_id, model_id, {"role": "assistant", "content": opening(prepared)})
+    try:
+        async for event in _speak(request, body, ask, prepared):
+            events.append(event)
+            model_id = str(event.get("model", model_id))
+            if "text" in event:
+                yield openai.chunk(stream_id, model_id, {"content": event["text"]})
+    except (NoModel, ConnectionError, Refusal) as error:
+        # The status went out with the first byte: what is left is an error event, which clients raise.
+        yield openai.error_event(str(error))
+        return
+    answer, trace = _conclude(ask, prepared, events, model_id)
+    await _remember(request, trace)
+    yield openai.chunk(stream_id, model_id, {}, "stop", **openai.extensions(answer, trace))
+    if body.stream_options and body.stream_options.include_usage:
+        counted = openai.usage(answer.prompt_tokens, answer.completion_tokens)
+        yield openai.chunk(stream_id, model_id, None, usage=counted)
+    yield "data: [DONE]\n\n"
+
+
+async def _remember(request: Request, trace: Trace) -> None:
+    meters, twin = request.app.state.meters, request.app.state.twin
+    meters.answers.labels("abstained" if trace.abstained else "answered").inc()
+    await anyio.to_thread.run_sync(twin.remember, trace)
+
+
+def _why_no_model(state: Mapping[str, object]) -> str:
+    if state["error"]:
+        return f"No model is loaded: {state['error']}"
+    if state["wish"]:
+        return f"Model {state['wish']} is being loaded; come back in a few seconds."
+    return "There is no champion yet: train one first (`make demo` does), then ask again."

@@ -1,0 +1,134 @@
+"""The Ray Serve application: an ingress that retrieves and streams, and generators that each hold one model.
+
+Logic lives elsewhere (`api.py`, `twin.py`, `slot.py`); this file only puts it into replicas. Scale
+and limits are in `serve.yaml`.
+"""
+
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from fastapi import FastAPI
+from ray import serve
+from ray.exceptions import RayActorError
+from ray.serve import Application
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from include.documents import open_documents
+from include.settings import load_settings
+from ml.types import Message, Role
+from serving.api import build_api
+from serving.slot import Slot, SlotState, speak
+from serving.twin import Event, NoModel, Twin, describe
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 2.0
+
+
+@serve.deployment(name="Generator")
+class Generator:
+    """One model in one replica. `reconfigure` states a wish; loading happens beside the serving model."""
+
+    def __init__(self) -> None:
+        self._settings = load_settings()
+        self._id = str(serve.get_replica_context().replica_id.unique_id)
+        self._slot = Slot(self._settings, self._report)
+        self._ended = threading.Event()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def reconfigure(self, config: Mapping[str, str]) -> None:
+        """Wish for `config["model_id"]`; never raises, because that would end a healthy replica."""
+        self._slot.wish(config.get("model_id", ""))
+
+    def state(self) -> dict[str, object]:
+        """Say what is loaded, wished, and what went wrong."""
+        return describe(self._slot)
+
+    def speak(
+        self, messages: Sequence[Mapping[str, str]], options: Mapping[str, object]
+    ) -> Iterator[Event]:
+        """Stream the events of one generation by the model that is loaded now."""
+        loaded = self._slot.loaded
+        if loaded is None:
+            yield {"error": "No model is loaded yet."}
+            return
+        yield from speak(
+            loaded, [Message(cast(Role, m["role"]), m["content"]) for m in messages], options
+        )
+
+    def _report(self, state: SlotState) -> None:
+        """Write a heartbeat; a MongoDB that is away is tried again with the next one."""
+        try:
+            with open_documents(self._settings) as documents:
+                moment = datetime.now(UTC)
+                said = (state.model_id, state.status, state.error, moment, state.wish)
+                documents.put_replica(self._id, *said)
+        except ConnectionError as error:
+            log.warning("heartbeat not written: %s", error)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            self._report(self._slot.state())
+
+    def __del__(self) -> None:
+        self._ended.set()
+
+
+class RaySpeaker:
+    """A speaker over the generator replicas; Ray chooses the replica."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
+
+    async def state(self) -> dict[str, object]:
+        """Ask one replica."""
+        with _reaching():
+            return await self._handle.state.remote()
+
+    async def stream(
+        self, messages: Sequence[Message], options: Mapping[str, object]
+    ) -> AsyncIterator[Event]:
+        """Stream from one replica, from the first token to the last."""
+        plain = [asdict(m) for m in messages]
+        streaming: Any = self._handle.options(stream=True)
+        with _reaching():
+            async for event in streaming.speak.remote(plain, dict(options)):
+                if "error" in event:
+                    raise NoModel(str(event["error"]))
+                yield event
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Turn a replica that is gone or full into Python's own exception, which the API knows how to tell."""
+    try:
+        yield
+    except (RayActorError, RayServeException) as error:
+        log.warning("a generator could not be reached: %s", error)
+        raise ConnectionError("The replica with the model went away; ask again.") from error
+
+
+@serve.deployment(name="Ingress")
+@serve.ingress()
+class Ingress:
+    """The HTTP door: authentication, retrieval, streaming."""
+
+    def __init__(self, generator: DeploymentHandle[Any]) -> None:
+        self._speaker = RaySpeaker(generator)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Build the API once the replica runs."""
+        settings = load_settings()
+        return build_api(Twin(settings), self._speaker, settings)
+
+
+def build(_: Mapping[str, str]) -> Application:
+    """Bind the deployments; `serve.yaml` names this function."""
+    ingress, generator = cast(Any, Ingress), cast(Any, Generator)
+    return cast(Application, ingress.bind(generator.bind()))

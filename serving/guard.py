@@ -1,0 +1,131 @@
+"""What stands before every route: keys, budgets, bounds, counters, security headers, errors in one shape."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import prometheus_client as prometheus
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from include.settings import Settings
+from serving import openai
+from serving.keys import Buckets, Key, ensure_key, recognise
+from serving.twin import NoModel
+
+MAX_BODY = 256 * 1024
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Refusal(Exception):
+    """A request that is answered with an error in OpenAI's shape."""
+
+    def __init__(self, status: int, message: str, code: str, **headers: str) -> None:
+        super().__init__(message)
+        self.response = openai.error(status, message, code, **headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """What /metrics counts; each API has a registry of its own."""
+
+    registry: prometheus.CollectorRegistry
+    requests: prometheus.Counter
+    seconds: prometheus.Histogram
+    answers: prometheus.Counter
+
+
+def install_guard(api: FastAPI, settings: Settings) -> None:
+    """Put the guard before an application."""
+    ensure_key(settings)
+    api.state.settings = settings
+    api.state.meters = _meters()
+    api.state.buckets = Buckets(settings.requests_per_second, settings.requests_burst)
+    api.middleware("http")(_guard)
+    api.add_exception_handler(Refusal, _refused)
+    api.add_exception_handler(HTTPException, _not_offered)
+    api.add_exception_handler(RequestValidationError, _malformed)
+    api.add_exception_handler(ConnectionError, _unavailable)
+    api.add_exception_handler(NoModel, _unavailable)
+
+
+async def authenticate(request: Request) -> Key:
+    """Recognise the caller and take one request out of their bucket."""
+    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+    settings = request.app.state.settings
+    key = recognise(settings, presented.strip()) if scheme.lower() == "bearer" else None
+    if key is None:
+        message = "An API key is needed: send it as 'Authorization: Bearer …'."
+        raise Refusal(401, message, "invalid_api_key", WWW_Authenticate="Bearer")
+    wait = request.app.state.buckets.take(key.name, time.monotonic())
+    if wait:
+        message = f"Too many requests for this key; come back in {wait:.1f} s."
+        raise Refusal(429, message, "rate_limit_exceeded", Retry_After=str(int(wait) + 1))
+    return key
+
+
+async def _guard(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Bound the body, count the request, and add the security headers."""
+    meters, started = request.app.state.meters, time.monotonic()
+    response = _too_large(request) or await proceed(request)
+    route = request.scope.get("route")
+    path = getattr(route, "path", "unknown")
+    meters.requests.labels(path, str(response.status_code)).inc()
+    meters.seconds.labels(path).observe(time.monotonic() - started)
+    response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+def _too_large(request: Request) -> Response | None:
+    """Refuse a body over the limit by its announced length; one of unknown length is refused too."""
+    length = request.headers.get("content-length")
+    if request.method != "POST" or (length and length.isdigit() and int(length) <= MAX_BODY):
+        return None
+    if length is None or not length.isdigit():
+        return openai.error(411, "Send the request with a Content-Length.", "length_required")
+    message = (
+        f"The request has {int(length):,} bytes; {MAX_BODY:,} are allowed. Ask a shorter question."
+    )
+    return openai.error(413, message, "request_too_large", Connection="close")
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return error.response if isinstance(error, Refusal) else openai.error(400, str(error), "bad")
+
+
+async def _not_offered(_: Request, error: Exception) -> Response:
+    status, said = getattr(error, "status_code", 400), str(getattr(error, "detail", error))
+    headers = getattr(error, "headers", None) or {}
+    return openai.error(status, f"{said}.", said.lower().replace(" ", "_"), **headers)
+
+
+async def _malformed(_: Request, error: Exception) -> Response:
+    found = error.errors()[0] if isinstance(error, RequestValidationError) else {"msg": str(error)}
+    where = ".".join(str(part) for part in found.get("loc", ()) if part != "body")
+    message = f"{where or 'body'}: {found['msg']}."
+    return openai.error(400, message, "invalid_request")
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    return openai.error(503, str(error), "unavailable", Retry_After="5")
+
+
+def _meters() -> Meters:
+    registry = prometheus.CollectorRegistry()
+    return Meters(
+        registry,
+        prometheus.Counter("twin_requests", "Requests.", ("path", "status"), registry=registry),
+        prometheus.Histogram("twin_seconds", "Seconds a request.", ("path",), registry=registry),
+        prometheus.Counter("twin_answers", "Answers.", ("outcome",), registry=registry),
+    )

@@ -1,0 +1,235 @@
+"""The wire format: requests and responses in the shape that OpenAI clients know, and errors in theirs.
+
+What the platform does not do is refused with a sentence, never ignored silently.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi.responses import JSONResponse
+from numpy.typing import NDArray
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from ml.types import Answer, Hit, SourceRef, Trace
+
+MAX_QUESTION_CHARACTERS = 8_000
+MAX_TOKENS = 512
+UNSUPPORTED = (
+    *("logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty"),
+    *("tools", "functions", "audio", "modalities", "response_format"),
+)
+
+
+def _no_nul(text: str) -> str:
+    if not text.strip("\x00 \t\r\n"):
+        raise ValueError("the text is empty; ask a question")
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+Text = Annotated[
+    str, Field(min_length=1, max_length=MAX_QUESTION_CHARACTERS), AfterValidator(_no_nul)
+]
+
+
+class ContentPart(BaseModel):
+    """A part of a message; only text is understood."""
+
+    type: Literal["text"]
+    text: Text
+
+
+class ChatMessage(BaseModel):
+    """One turn as clients send it."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Text | list[ContentPart]
+
+    def text(self) -> str:
+        """Return the message as one string."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content)
+
+
+class StreamOptions(BaseModel):
+    """Whether the last chunk of a stream counts the tokens."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(BaseModel):
+    """A chat completion; the fields after `stop` are the platform's own filters."""
+
+    model_config = ConfigDict(extra="allow")
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
+    model: str = Field("twin", max_length=200)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    temperature: float | None = Field(None, ge=0.0, le=2.0)
+    top_p: float | None = Field(None, gt=0.0, le=1.0)
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    max_completion_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: (
+        Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=4)] | str | None
+    ) = None
+    n: int = 1
+    kind: Literal["article", "post", "code"] | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+    def refusal(self) -> str:
+        """Say what in this request the platform does not do; empty when it does all."""
+        if self.n != 1:
+            return f"n={self.n} is not supported; ask {self.n} times."
+        asked = {
+            k: v
+            for k, v in (self.model_extra or {}).items()
+            if v not in (None, False, [], {}, {"type": "text"})
+        }
+        if found := [name for name in UNSUPPORTED if name in asked]:
+            return f"{found[0]!r} is not supported by this endpoint; leave it out."
+        if self.messages[-1].role != "user":
+            return f"The last message must be the user's, not the {self.messages[-1].role}'s."
+        return ""
+
+    def limit(self, default: int) -> int:
+        """Return how many tokens may be generated."""
+        return min(self.max_completion_tokens or self.max_tokens or default, MAX_TOKENS)
+
+    def stops(self) -> tuple[str, ...]:
+        """Return the texts at which generation ends."""
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(s for s in stop if s)
+
+
+class RetrieveRequest(BaseModel):
+    """A search of the index alone."""
+
+    query: Text
+    limit: int = Field(5, ge=1, le=50)
+    kind: Literal["article", "post", "code"] | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+class EmbeddingsRequest(BaseModel):
+    """Texts to embed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    input: Text | Annotated[list[Text], Field(min_length=1, max_length=64)]
+    model: str = Field("twin", max_length=200)
+    encoding_format: Literal["float", "base64"] = "float"
+
+
+class FeedbackRequest(BaseModel):
+    """A reader's judgement of one answer."""
+
+    trace_id: str = Field(min_length=1, max_length=64, pattern="^[0-9a-f]+$")
+    score: Literal[-1, 0, 1]
+    comment: str = Field("", max_length=2_000)
+
+
+def error(status: int, message: str, code: str, **headers: str) -> JSONResponse:
+    """Answer an error in the shape that OpenAI clients raise."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return JSONResponse(body, status, {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def error_event(message: str) -> str:
+    """Build the event that ends a stream which failed on its way."""
+    body = {"error": {"message": message, "type": "server_error", "param": None, "code": "cut"}}
+    return f"data: {json.dumps(body)}\n\n"
+
+
+def completion(answer: Answer, trace: Trace, extra: Mapping[str, object]) -> dict[str, object]:
+    """Build a whole chat completion."""
+    return {
+        "id": f"chatcmpl-{trace.id}",
+        "object": "chat.completion",
+        "created": int(trace.asked_at.timestamp()),
+        "model": f"twin@{trace.model_id}",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": answer.content, "refusal": None},
+                "finish_reason": "stop",
+                "logprobs": None,
+            }
+        ],
+        "usage": usage(answer.prompt_tokens, answer.completion_tokens),
+        **extensions(answer, trace),
+        **extra,
+    }
+
+
+def extensions(answer: Answer, trace: Trace) -> dict[str, object]:
+    """Return what this endpoint says beyond OpenAI's format."""
+    return {
+        "sources": [_source(s) for s in answer.sources],
+        "abstained": answer.abstained,
+        "quoted": answer.quoted,
+        "generated": answer.generated,
+        "model_version": trace.model_id,
+        "trace_id": trace.id,
+    }
+
+
+def usage(prompt: int, completed: int) -> dict[str, int]:
+    """Count tokens."""
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completed,
+        "total_tokens": prompt + completed,
+    }
+
+
+def chunk(
+    stream_id: str,
+    model_id: str,
+    delta: Mapping[str, object] | None,
+    finish: str | None = None,
+    **extra: object,
+) -> str:
+    """Build one server-sent event of a stream; without a delta it has no choices."""
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    body = {
+        "id": f"chatcmpl-{stream_id}",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": f"twin@{model_id}",
+        "choices": choices,
+        **extra,
+    }
+    return f"data: {json.dumps(body)}\n\n"
+
+
+def hit(found: Hit) -> dict[str, object]:
+    """Describe a chunk that a search found."""
+    record = asdict(found.chunk)
+    published = found.chunk.published_at
+    return {
+        **record,
+        "published_at": published.isoformat() if isinstance(published, datetime) else None,
+        "score": found.score,
+    }
+
+
+def encode(vector: NDArray[np.float32], encoding: str) -> list[float] | str:
+    """Write a vector as numbers, or as little-endian float32 in base64."""
+    if encoding == "base64":
+        return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    return [float(x) for x in vector]
+
+
+def _source(source: SourceRef) -> dict[str, object]:
+    return asdict(source)

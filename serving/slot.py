@@ -1,0 +1,128 @@
+"""One replica's model: a wish is loaded beside the serving model, in a thread, then one reference is swapped.
+
+A model that is missing, corrupt, made in another way or unable to speak never takes the slot: the
+old one goes on serving and the reason is kept. A request holds on to the model it began with.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from include import registry
+from include.indexing import model_index
+from include.settings import Settings
+from ml.generate import Generator, load_generator
+from ml.tiny import base_model_folder
+from ml.types import Message, ModelVersion
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that can speak; `index` is the fingerprint of the index that it was made for."""
+
+    version: ModelVersion
+    generator: Generator
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """What a replica says of itself: `status` is waiting, loading, ready or failed."""
+
+    status: str
+    model_id: str
+    wish: str
+    error: str
+
+
+class Slot:
+    """The place of one model; `changed` is called after every change of state."""
+
+    def __init__(self, settings: Settings, changed: Callable[[SlotState], None]) -> None:
+        self.settings = settings
+        self.loaded: Loaded | None = None
+        self._changed = changed
+        self._wish = ""
+        self._error = ""
+        self._loading = threading.Lock()
+
+    def state(self) -> SlotState:
+        """Say what is wished, what is loaded, and why they differ."""
+        model_id = self.loaded.version.id if self.loaded else ""
+        if self._error:
+            status = "failed"
+        elif not self._wish:
+            status = "waiting"
+        else:
+            status = "ready" if model_id == self._wish else "loading"
+        return SlotState(status, model_id, self._wish, self._error)
+
+    def wish(self, model_id: str) -> None:
+        """State which model is wanted; it is loaded in a thread, and this returns at once.
+
+        An empty wish empties the place: nobody goes on with a model that was taken back.
+        """
+        self._wish, self._error = model_id, ""
+        if not model_id:
+            self.loaded = None
+        else:
+            threading.Thread(target=self._fulfil, args=(model_id,), daemon=True).start()
+        self._changed(self.state())
+
+    def _fulfil(self, model_id: str) -> None:
+        with self._loading:
+            if self._wish != model_id or (self.loaded and self.loaded.version.id == model_id):
+                self._changed(self.state())
+                return
+            try:
+                loaded = load_model(self.settings, model_id)
+            # Whatever a model folder does while it loads, the model that serves must go on.
+            except Exception as error:  # noqa: BLE001
+                log.error("model %s could not be loaded: %s", model_id, error)
+                if self._wish == model_id:
+                    self._error = f"{type(error).__name__}: {error}"
+            else:
+                if self._wish == model_id:
+                    self.loaded = loaded
+        self._changed(self.state())
+
+
+def load_model(settings: Settings, model_id: str) -> Loaded:
+    """Verify a model's files and fingerprint, load it, and let it say a few words."""
+    version = registry.read_model(settings, model_id)
+    index = model_index(settings, version)
+    base = base_model_folder(version.base_model, settings.cache_dir)
+    generator = load_generator(base, registry.model_folder(settings, model_id))
+    warm = [Message("user", "Say hello.")]
+    for _ in generator.stream(warm, max_tokens=2, temperature=0.0, top_p=1.0, seed=0):
+        continue
+    return Loaded(version, generator, index)
+
+
+def speak(
+    loaded: Loaded, messages: Sequence[Message], options: Mapping[str, object]
+) -> Iterator[dict[str, object]]:
+    """Generate: first the model's id, then pieces of text, last the counts of tokens.
+
+    A conversation that the model cannot read is one event that says why.
+    """
+    started = time.monotonic()
+    try:
+        pieces = loaded.generator.stream(messages, **options)  # type: ignore[arg-type]
+    except ValueError as error:
+        yield {"refused": str(error)}
+        return
+    yield {"model": loaded.version.id}
+    said = ""
+    for piece in pieces:
+        said += piece
+        yield {"text": piece}
+    yield {
+        "prompt_tokens": loaded.generator.count_tokens(messages),
+        "completion_tokens": loaded.generator.count_tokens(said),
+        "seconds": time.monotonic() - started,
+    }

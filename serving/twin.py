@@ -1,0 +1,241 @@
+"""The answer path over open doors: the index, the features, the embedder, and whoever speaks.
+
+Doors open at the first question and are opened again after a failure, so that a server that was
+away does no lasting harm. What was answered is noted through a door of its own, opened each time:
+an answer does not need it.
+"""
+
+import asyncio
+import logging
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from include.colours import Colour, Colours, colour_of, settings_of
+from include.documents import open_documents
+from include.embedding_cache import open_embedder
+from include.features import FEATURE_SERVICE, Features, open_features
+from include.learning import author_name
+from include.settings import Settings
+from include.vectors import VectorStore, open_colours
+from ml.answer import Ask, Prepared, prepare
+from ml.embed import Embedder
+from ml.types import Feedback, Hit, Message, Trace
+from serving.slot import Slot, speak
+
+log = logging.getLogger(__name__)
+
+Event = Mapping[str, object]
+
+
+class NoModel(LookupError):
+    """Raised while nobody can speak: no model is loaded, or the style that its prompt needs is missing."""
+
+
+class Speaker(Protocol):
+    """Whoever generates: a slot in this process, or replicas behind a Ray Serve handle."""
+
+    async def state(self) -> dict[str, object]:
+        """Say which model is loaded, wished, and what went wrong."""
+
+    def stream(
+        self, messages: Sequence[Message], options: Mapping[str, object]
+    ) -> AsyncIterator[Event]:
+        """Yield the model's id, pieces of text, and the counts of tokens."""
+
+
+class LocalSpeaker:
+    """A speaker over a slot in this process; generation runs in a thread."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+
+    async def state(self) -> dict[str, object]:
+        """Return the slot's state, with the loaded model's manifest."""
+        return describe(self.slot)
+
+    async def stream(
+        self, messages: Sequence[Message], options: Mapping[str, object]
+    ) -> AsyncIterator[Event]:
+        """Speak with the model that is loaded now, and stay with it to the end."""
+        loaded = self.slot.loaded
+        if loaded is None:
+            raise NoModel("No model is loaded yet.")
+        async for event in _in_thread(speak(loaded, messages, options)):
+            yield event
+
+
+def describe(slot: Slot) -> dict[str, object]:
+    """Turn a slot's state into plain values."""
+    described: dict[str, object] = asdict(slot.state())
+    if slot.loaded:
+        version = slot.loaded.version
+        described |= {
+            "dataset_id": version.dataset_id,
+            "base_model": version.base_model,
+            "fingerprint": version.fingerprint,
+            "index": slot.loaded.index,
+            "feature_service": version.feature_service,
+        }
+    return described
+
+
+async def _in_thread(events: Iterator[Event]) -> AsyncIterator[Event]:
+    """Step through a slow iterator without holding up the event loop."""
+    while (event := await asyncio.to_thread(next, events, None)) is not None:
+        yield event
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A colour of the index with its own embedder: they are never mixed."""
+
+    vectors: VectorStore
+    embedder: Embedder
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class _Doors:
+    colours: Colours
+    features: Features
+    readers: dict[str, _Reader] = field(default_factory=dict)
+
+
+class Twin:
+    """Everything that an answer needs but the model; one per ingress replica."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.author = author_name(settings)
+        self._embedders: dict[tuple[str, str], Embedder] = {}
+        self._doors: _Doors | None = None
+        self._opening = threading.Lock()
+
+    def prepare(self, ask: Ask, service: str = FEATURE_SERVICE, index: str = "") -> Prepared:
+        """Retrieve the evidence for a question and render the prompt.
+
+        `index` is the fingerprint of the model's index: its own colour is asked, with the embedder of that colour.
+        """
+        doors = self._open()
+        try:
+            reader = self._reader(doors, index)
+            style = _style(doors.features, service, ask.author)
+            threshold = self.settings.abstain_below
+            search = reader.vectors.search
+            return prepare(ask, reader.embedder, search, style, self.author, threshold)
+        except ConnectionError:
+            self.close()
+            raise
+
+    def retrieve(self, ask: Ask) -> list[Hit]:
+        """Search the live colour of the index alone."""
+        reader = self._reader(self._open(), "")
+        embedding = reader.embedder.encode([ask.question])[0]
+        return reader.vectors.search(
+            ask.question,
+            embedding,
+            limit=ask.limit,
+            author=ask.author,
+            kind=ask.kind,
+            since=ask.since,
+            until=ask.until,
+        )
+
+    def index_size(self) -> int:
+        """Count the chunks of the live colour."""
+        return self._open().colours.store().count()
+
+    def remember(self, trace: Trace) -> None:
+        """Keep a trace; an answer never fails because its trace could not be kept."""
+        try:
+            with open_documents(self.settings) as documents:
+                documents.put_trace(trace)
+        except ConnectionError as error:
+            log.warning("trace %s is lost: %s", trace.id, error)
+
+    def trace(self, trace_id: str) -> Trace | None:
+        """Find what happened for one answer."""
+        with open_documents(self.settings) as documents:
+            return documents.trace(trace_id)
+
+    def judge(self, feedback: Feedback) -> None:
+        """Keep a reader's judgement."""
+        with open_documents(self.settings) as documents:
+            documents.put_feedback(feedback)
+
+    @property
+    def embedder(self) -> Embedder:
+        """Return the embedder of the live colour."""
+        return self._reader(self._open(), "").embedder
+
+    def close(self) -> None:
+        """Close the doors; the next question opens them again."""
+        with self._opening:
+            doors, self._doors = self._doors, None
+        if doors:
+            doors.colours.close()
+            doors.features.close()
+
+    def _open(self) -> _Doors:
+        with self._opening:
+            if self._doors is None:
+                self._doors = _Doors(open_colours(self.settings), open_features(self.settings))
+            return self._doors
+
+    def _reader(self, doors: _Doors, index: str) -> _Reader:
+        """Return the live colour if it fits the fingerprint, else the newest one that does."""
+        live = doors.colours.live_name()
+        known = doors.readers.get(live)
+        if known and index in ("", known.fingerprint):
+            return known
+        found = doors.colours.all()
+        wanted = index or next((c.fingerprint for c in found if c.name == live), "")
+        colour = colour_of(found, live, wanted)
+        if colour is None and index and live:
+            raise NoModel(
+                f"No colour of the index with the fingerprint {index[:12]} is kept, for which this model was made. "
+                "Run the DAG build_features, or train a new model."
+            )
+        with self._opening:
+            return self._read(doors, colour)
+
+    def _read(self, doors: _Doors, colour: Colour | None) -> _Reader:
+        if colour and colour.name in doors.readers:
+            return doors.readers[colour.name]
+        # A colour that was written without a name knows no embedder.
+        its = settings_of(colour, self.settings) if colour and colour.embedder else self.settings
+        key = (its.embedder, its.embedder_precision)
+        if key not in self._embedders:
+            self._embedders[key] = open_embedder(its)
+        fingerprint = colour.fingerprint if colour else ""
+        reader = _Reader(doors.colours.store(colour), self._embedders[key], fingerprint)
+        if colour:
+            doors.readers[colour.name] = reader
+        return reader
+
+
+def _style(features: Features, service: str, author: str) -> dict[str, float]:
+    try:
+        return features.author_style(service, author)
+    except LookupError as error:
+        raise NoModel(str(error)) from None
+
+
+def new_trace(
+    question: str, answer: str, model_id: str, prepared: Prepared, seconds: float
+) -> Trace:
+    """Name what happened for one question."""
+    return Trace(
+        id=uuid.uuid4().hex,
+        model_id=model_id,
+        asked_at=datetime.now(UTC),
+        question=question,
+        answer=answer,
+        chunk_ids=prepared.chunk_ids,
+        abstained=prepared.abstained,
+        seconds={**prepared.seconds, "generate": seconds},
+    )
