@@ -1,0 +1,29 @@
+"""Delete one document everywhere, and prove it: a report names each place, before and after. It is never fetched again.
+
+Datasets with it are withdrawn and models that learned from it are stale; the next dataset is built
+without it, and a new model is trained on that.
+"""
+
+from datetime import datetime
+
+from airflow.sdk import Param, dag
+from twin_airflow.assets import FEATURES
+from twin_airflow.verbs import DEFAULT_ARGS, verb
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    params={"url": Param(type="string", minLength=5, description="The document's canonical URL.")},
+    doc_md=__doc__,
+    tags=["feature"],
+)
+def forget_document() -> None:
+    """Wire the tasks."""
+    verb("forget_document", "{{ params.url }}", outlets=[FEATURES])
+
+
+forget_document()

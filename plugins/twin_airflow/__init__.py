@@ -1,0 +1,1 @@
+"""Waiting and the UI: sensors, triggers, operators, asset names. No business rules."""
