@@ -1,0 +1,1 @@
+"""A small world to try the platform on: two invented authors, their site, exports and git history."""
