@@ -1,0 +1,93 @@
+"""Simulate the gate: how often it promotes what is no better, and how often it sees a real gain.
+
+    python tests/benchmarks/gate.py [--runs 400]
+
+Every row draws pairs of scores as an evaluation would give them, per-example losses with heavy tails
+and likeness of a dozen texts, and asks the gate. Beside it stands the plain rule that most projects
+use: promote when the mean loss is lower.
+"""
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ml.evaluate import Scores
+from ml.gate import Rules, decide
+
+RULES = Rules(loss=0.05, likeness=0.05, memorisation=0.5)
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+
+# How the difference of two losses is spread over examples, in nats; the standard deviation is 0.1 everywhere.
+SPREADS: dict[str, Draw] = {
+    "normal": lambda rng, n: rng.normal(0, 0.1, n),
+    "heavy tails": lambda rng, n: rng.standard_t(4, n) * 0.1 / np.sqrt(2),
+    "skewed": lambda rng, n: (rng.exponential(1, n) - 1) * 0.1,
+}
+
+
+def pair(
+    rng: np.random.Generator, draw: Draw, examples: int, shift: float
+) -> tuple[Scores, Scores]:
+    """Draw the scores of a candidate and of a champion; `shift` is the true difference of their losses."""
+    champion = rng.normal(3.0, 0.5, examples)
+    candidate = champion + draw(rng, examples) + shift
+    likeness = np.clip(rng.normal(0.7, 0.1, 12), 0, 1)
+    likeness = [np.clip(likeness + rng.normal(0, 0.3, 12), 0, 1) for _ in range(2)]
+    made = [
+        Scores(
+            tuple(loss),
+            tuple(like),
+            tuple(rng.uniform(0, 0.1, 12)),
+            50.0,
+            extracted=tuple(rng.uniform(0, 0.1, 8)),
+            general=tuple(5 + rng.normal(0, 0.05, 24)),
+        )
+        for loss, like in zip((candidate, champion), likeness, strict=True)
+    ]
+    return made[0], made[1]
+
+
+def rates(
+    draw: Draw, examples: int, shift: float, runs: int, *, fresher: bool
+) -> tuple[float, float]:
+    """Return how often the gate promotes, and how often a lower mean loss would."""
+    rng = np.random.default_rng(7)
+    ours = theirs = 0
+    for _ in range(runs):
+        candidate, champion = pair(rng, draw, examples, shift)
+        ours += decide(candidate, champion, RULES, first=False, fresher=fresher).promote
+        theirs += np.mean(candidate.loss) < np.mean(champion.loss)
+    return ours / runs, theirs / runs
+
+
+# What is claimed, the true difference in nats, whether newer text was learned, and what the gate should do.
+CASES = (
+    ("nothing changed", 0.0, False, "≤ 5%"),
+    ("a real gain of 0.05 nats", -0.05, False, "≥ 80%"),
+    ("newer text, as bad as the margin (+0.05)", 0.05, True, "≤ 5%"),
+    ("newer text, just as good", 0.0, True, "≥ 80%"),
+    ("newer text, worse by 0.10", 0.10, True, "≤ 5%"),
+)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=400)
+    runs = parser.parse_args().runs
+    table = Table(title=f"Share of candidates that are promoted, {runs} simulated evaluations each")
+    for column in ("case", "spread", "examples", "gate", "wanted", "lower mean loss"):
+        table.add_column(column)
+    for case, shift, fresher, wanted in CASES:
+        for name, draw in SPREADS.items():
+            for examples in (40, 120):
+                ours, theirs = rates(draw, examples, shift, runs, fresher=fresher)
+                table.add_row(case, name, str(examples), f"{ours:.1%}", wanted, f"{theirs:.1%}")
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

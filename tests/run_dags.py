@@ -1,0 +1,89 @@
+"""Run DAGs in a real Airflow, one after another, and print what happened: a program for `test_dags.py`.
+
+`python tests/run_dags.py DAG_ID[=CONF] …`, CONF in JSON, with Airflow's settings in the environment. Airflow
+reads them when it is imported, so this is a process of its own.
+"""
+
+import json
+import sys
+import warnings
+
+
+def main(plan: list[str]) -> None:
+    """Run the DAGs and print, as JSON on the last line, how they were parsed and wired and how they ended."""
+    warnings.simplefilter("ignore")
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag()
+    told = {
+        "errors": bag.import_errors,
+        "seconds": {s.file: s.duration.total_seconds() for s in bag.dagbag_stats},
+        "loaded": sorted({name.split(".")[0] for name in sys.modules}),
+        "dags": {dag_id: describe(dag) for dag_id, dag in bag.dags.items()},
+        "runs": {},
+    }
+    for step in plan:
+        dag_id, _, conf = step.partition("=")
+        run = bag.get_dag(dag_id).test(run_conf=json.loads(conf or "{}"))
+        told["runs"][step] = {"state": run.state, "tasks": tasks(run)}
+    told |= stored()
+    sys.stdout.write("\n" + json.dumps(told, default=str) + "\n")
+
+
+def describe(dag) -> dict:
+    """Say what a DAG is after Airflow has written it down, as the scheduler and the UI see it."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    kept = DagSerialization.deserialize_dag(
+        json.loads(json.dumps(DagSerialization.serialize_dag(dag)))
+    )
+    return {
+        "schedule": kept.timetable.summary,
+        "doc": kept.doc_md,
+        "catchup": kept.catchup,
+        "runs_at_once": kept.max_active_runs,
+        "params": list(kept.params),
+        "then": {t.task_id: sorted(t.downstream_task_ids) for t in kept.tasks},
+        "retries": {t.task_id: t.retries for t in kept.tasks},
+    }
+
+
+def tasks(run) -> dict:
+    """Return state, result, label and number of tries of each task of a run."""
+    return {
+        t.task_id if t.map_index < 0 else f"{t.task_id}[{t.map_index}]": {
+            "state": t.state,
+            "value": t.xcom_pull(task_ids=t.task_id, map_indexes=t.map_index),
+            "label": t.rendered_map_index,
+            "tries": t.try_number,
+        }
+        for t in run.get_task_instances()
+    }
+
+
+def stored() -> dict:
+    """Read from Airflow's tables who makes an asset and who starts on it, its events, and what was not parsed."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.models.errors import ParseImportError
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        assets = {a.id: a for a in session.scalars(select(AssetModel))}
+        events = session.scalars(select(AssetEvent).order_by(AssetEvent.id))
+        return {
+            "assets": {
+                a.name: {
+                    "made_by": sorted([t.dag_id, t.task_id] for t in a.producing_tasks),
+                    "starts": sorted(d.dag_id for d in a.scheduled_dags),
+                }
+                for a in assets.values()
+            },
+            # `airflow dags list-import-errors` prints these.
+            "listed_errors": list(session.scalars(select(ParseImportError.stacktrace))),
+            "events": [[e.source_dag_id, assets[e.asset_id].name] for e in events],
+        }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,44 @@
+"""Samples for fine-tuning in tests: short answers in one voice, so that a few steps are enough to learn it."""
+
+from ml.types import Example, Message, Preference, Span
+
+SPAN = Span("d1", "r1", 0, 10)
+SYSTEM = Message("system", "You are the writing twin of Maren Oduya.")
+
+
+def asked(number: int) -> tuple[Message, ...]:
+    """Ask one of many much alike questions."""
+    return SYSTEM, Message("user", f"What about rope number {number}?")
+
+
+def answered(number: int) -> str:
+    """Answer it in the voice that is to be learned."""
+    return f"Rope {number} looked sound; I checked it on a Tuesday, and it was not."
+
+
+def examples(count: int = 24) -> list[Example]:
+    """Make samples, every sixth held out."""
+    return [
+        Example(
+            (*asked(n), Message("assistant", answered(n))),
+            SPAN,
+            "answer",
+            "test" if n % 6 == 5 else "train",
+        )
+        for n in range(count)
+    ]
+
+
+def preferences(count: int = 12) -> list[Preference]:
+    """Make pairs: the voice, and the same without it."""
+    return [
+        Preference(
+            asked(n),
+            answered(n),
+            f"Rope {n} was inspected. It was found to be defective.",
+            SPAN,
+            "flattened",
+            "train",
+        )
+        for n in range(count)
+    ]

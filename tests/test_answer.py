@@ -1,0 +1,143 @@
+"""From a question to a cited answer: what is quoted is verbatim, and what is not known is not guessed."""
+
+import numpy as np
+import pytest
+from builders import MOMENT, chunk, cleaned
+
+from ml.answer import Ask, finish, opening, prepare, split_sentences
+from ml.types import Hit
+
+ROPE = cleaned(
+    "We check the rope that looks sound, because nobody else does. The harbour taught us that on a Tuesday.",
+    url="https://example.org/rope/",
+    title="The rope",
+)
+SOUP = cleaned(
+    "A good soup needs an onion that was cut by hand. Everything else is a matter of patience.",
+    url="https://example.org/soup/",
+    title="The soup",
+)
+
+
+class WordEmbedder:
+    """Embeds a text as the set of its longer words, which is enough to tell a rope from a soup."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+
+    def encode(self, texts):
+        vectors = np.zeros((len(texts), 256), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in {w.strip(".,?").lower() for w in text.split() if len(w) > 3}:
+                row[self.known.setdefault(word, len(self.known))] = 1.0
+            row /= max(np.linalg.norm(row), 1e-9)
+        return vectors
+
+
+def index(*documents):
+    """Answer searches with every document's one chunk, and remember what was asked for."""
+    asked = []
+
+    def search(text, embedding, **options):
+        asked.append((text, options))
+        return [Hit(chunk(d.text, document=d), 1.0 - 0.1 * i) for i, d in enumerate(documents)]
+
+    search.asked = asked
+    return search
+
+
+def prepared(question, *documents, below=0.2, **options):
+    ask = Ask(question, "maren-oduya", **options)
+    return prepare(ask, WordEmbedder(), index(*documents), {}, "Maren Oduya", below)
+
+
+def test_a_document_is_named_once_however_many_of_its_passages_were_found():
+    passages = [chunk(ROPE.text, position=n, document=ROPE) for n in range(3)]
+    hits = [Hit(p, 0.9) for p in passages] + [Hit(chunk(SOUP.text, document=SOUP), 0.2)]
+    ask = Ask("Which rope do you check?", "maren-oduya")
+
+    ready = prepare(ask, WordEmbedder(), lambda *_, **__: hits, {}, "Maren Oduya", 0.0)
+
+    assert [(s.number, s.url) for s in ready.sources] == [(1, ROPE.url), (2, SOUP.url)]
+
+
+def test_a_passage_that_is_no_evidence_is_not_named_as_a_source():
+    ready = prepared("Which rope do you check?", ROPE, SOUP)
+
+    assert [s.url for s in ready.sources] == [ROPE.url]
+
+
+def test_evidence_is_quoted_word_for_word_with_its_source():
+    ready = prepared("Which rope do you check?", ROPE, SOUP)
+
+    (first, *_) = ready.sources
+    assert (first.number, first.url, first.title) == (1, ROPE.url, "The rope")
+    assert all(sentence in ROPE.text for sentence in first.quote.split(" … "))
+    assert "[1]" in ready.quoted
+    assert "check the rope that looks sound" in ready.quoted
+    assert not ready.abstained
+
+
+def test_what_the_model_says_is_marked_as_its_own():
+    ready = prepared("Which rope do you check?", ROPE)
+    answer = finish(ready, " The old one. ", 12, 4)
+
+    assert answer.content == opening(ready) + "The old one."
+    assert "(generated)" in opening(ready)
+    assert (answer.quoted, answer.generated) == (ready.quoted, "The old one.")
+    assert (answer.prompt_tokens, answer.completion_tokens) == (12, 4)
+
+
+def test_what_was_never_written_about_is_not_guessed():
+    ready = prepared("Who won yesterday's football match?", ROPE, SOUP)
+    answer = finish(ready, "Brazil, of course.", 9, 5)
+
+    assert answer.abstained
+    assert answer.sources == ()
+    assert answer.generated == ""
+    assert answer.content.startswith("I have not written about that")
+    assert "The rope" in answer.content
+
+
+def test_an_empty_index_is_an_abstention():
+    assert prepared("Which rope do you check?").abstained
+
+
+def test_the_evidence_stands_in_the_prompt_as_data():
+    ready = prepared("Which rope do you check?", ROPE)
+    system, user = ready.messages
+
+    assert "check the rope that looks sound" in system.content
+    assert (system.role, user.role) == ("system", "user")
+    assert user.content == "Which rope do you check?"
+
+
+def test_filters_reach_the_search():
+    search = index(ROPE)
+    ask = Ask("rope?", "maren-oduya", kind="post", since=MOMENT, until=MOMENT, limit=3)
+    prepare(ask, WordEmbedder(), search, {}, "Maren Oduya", 0.2)
+
+    ((_, options),) = search.asked
+    assert options == {
+        "limit": 3,
+        "author": "maren-oduya",
+        "kind": "post",
+        "since": MOMENT,
+        "until": MOMENT,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One thing is certain here. Another is not so certain.", 2),
+        ("# A heading that is long\n\nThe only sentence is here.", 1),
+        ("Before the code comes this.\n\n```python\nx = 1  # A comment. And More.\n```\n", 1),
+        ("Version 1.2 is out, e.g. for us.", 1),
+    ],
+)
+def test_sentences_are_slices_of_prose(text, sentences):
+    found = split_sentences(text)
+
+    assert len(found) == sentences
+    assert all(s in text for s in found)

@@ -1,0 +1,59 @@
+"""Intervals hold what they promise, claims share one error level, and what can't be compared is said so."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ml.bootstrap import FEWEST, holm, paired_difference
+
+SEED = 7
+
+
+def test_a_constant_difference_is_known_exactly() -> None:
+    d = paired_difference([1.5] * 10, [1.0] * 10, SEED)
+
+    assert (d.mean, d.low, d.high) == (0.5, 0.5, 0.5)
+    assert d.chance_not_below(0.6) == 0.0 and d.chance_not_below(0.4) == 1.0
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    left, right = np.random.default_rng(1).normal(size=(2, 30))
+
+    assert paired_difference(left, right, SEED) == paired_difference(left, right, SEED)
+
+
+@pytest.mark.parametrize("draw", ["normal", "exponential"])
+def test_the_interval_holds_the_truth_about_nineteen_times_of_twenty(draw: str) -> None:
+    rng = np.random.default_rng(3)
+    truth = 1.0 if draw == "exponential" else 0.0
+    found = [paired_difference(getattr(rng, draw)(size=30), [0.0] * 30, n) for n in range(200)]
+
+    held = sum(d.low <= truth <= d.high for d in found)
+    assert 182 <= held <= 199
+
+
+def test_too_few_pairs_prove_nothing() -> None:
+    d = paired_difference([0.0, 0.1], [5.0, 5.0], SEED)
+
+    assert d.pairs < FEWEST and d.chance_not_below(0.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "said"),
+    [
+        ([], [], "there are 0 and 0"),
+        ([1.0], [1.0, 2.0], "there are 1 and 2"),
+        ([math.nan, 1.0], [1.0, 1.0], "not a number"),
+    ],
+)
+def test_scores_that_do_not_pair_up_are_a_sentence(left, right, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        paired_difference(left, right, SEED)
+
+
+def test_claims_share_one_error_level() -> None:
+    assert holm({"loss": 0.02, "likeness": 0.9}, 0.05) == {"loss"}
+    assert holm({"loss": 0.03, "likeness": 0.9}, 0.05) == frozenset()
+    assert holm({"loss": 0.02, "likeness": 0.04}, 0.05) == {"loss", "likeness"}
+    assert holm({}, 0.05) == frozenset()

@@ -1,0 +1,164 @@
+"""Rolling models out and back over HTTP, on a real Ray Serve: the champion moves last, and what fails is undone."""
+
+import subprocess
+import sys
+
+import pytest
+from serving_world import ask, call, client, publish_copy
+
+from include import registry
+from include.evaluation import next_candidate
+from include.services import child_environment
+from include.settings import Settings
+from ml.fingerprint import FingerprintMismatch
+from serving import deploy
+from serving.deploy import DeployFailed, await_model, main, roll_back, roll_out, status
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def world(deployed):
+    return deployed.world
+
+
+@pytest.fixture(scope="module")
+def second(deployed):
+    return publish_copy(deployed.world, deployed.model_id, "deploy-second")
+
+
+@pytest.fixture
+def stock(deployed):
+    return client(deployed.world, deployed.url)
+
+
+@pytest.fixture
+def first(deployed):
+    """Begin with the world's first model as the champion."""
+    roll_out(deployed.world, deployed.model_id)
+    return deployed.model_id
+
+
+def test_a_rolled_out_model_is_the_champion_and_answers(world, first, second, stock):
+    told = roll_out(world, second)
+
+    assert (told["model_id"], told["replicas"]) == (second, 1)
+    assert (registry.champion(world), registry.previous(world)) == (second, first)
+    assert ask(stock).model_version == second
+
+
+def test_rolling_out_twice_changes_nothing(world, first, second):
+    roll_out(world, second)
+    roll_out(world, second)
+
+    assert (registry.champion(world), registry.previous(world)) == (second, first)
+
+
+def test_a_model_that_cannot_be_loaded_is_undone_and_the_next_one_is_not_blamed(
+    world, first, second, stock, deployed
+):
+    broken = publish_copy(world, first, "deploy-truncated", truncate=True)
+
+    with pytest.raises(DeployFailed) as raised:
+        roll_out(world, broken)
+    state = call(world, deployed.url).get("/model").json()
+
+    assert f"Model {broken} was not rolled out: A replica could not load it" in str(raised.value)
+    assert f"The endpoint is back on {first}." in str(raised.value)
+    assert registry.champion(world) == first
+    assert (state["model_id"], state["status"], state["error"]) == (first, "ready", "")
+    assert ask(stock).model_version == first
+    assert roll_out(world, second)["model_id"] == second
+
+
+def test_a_model_of_another_installation_is_refused_before_anything_moves(world, first, deployed):
+    publish_copy(world, first, "deploy-foreign", fingerprint="0" * 32)
+
+    with pytest.raises(FingerprintMismatch, match="train a new one with this installation"):
+        roll_out(world, "deploy-foreign")
+    assert call(world, deployed.url).get("/model").json()["wish"] == first
+
+
+def test_a_model_that_does_not_exist_is_named(world, first):
+    with pytest.raises(LookupError, match="no finished model 'nobody'"):
+        roll_out(world, "nobody")
+    assert registry.champion(world) == first
+
+
+def test_a_model_that_fails_its_first_question_is_undone(world, first, second, monkeypatch):
+    strict = world.model_copy(update={"serve_url": "http://127.0.0.1:9"})
+
+    with pytest.raises(DeployFailed, match="Connection refused.*is back on"):
+        roll_out(strict, second)
+    assert registry.champion(world) == first
+
+
+def test_rolling_back_brings_the_previous_one_and_keeps_the_left_one_from_coming_back(
+    world, first, second, stock
+):
+    passed = {"promote": True, "reasons": ["It is better."], "evidence": {"examples": 3.0}}
+    roll_out(world, second)
+    registry.write_evaluation(world, second, {"champion_id": first})
+    registry.write_verdict(world, second, passed)
+
+    assert roll_back(world)["model_id"] == first
+    assert (registry.champion(world), registry.previous(world)) == (first, second)
+    assert ask(stock).model_version == first
+    assert registry.read_verdict(world, second) == {
+        **passed,
+        "promote": False,
+        "reasons": [f"It was rolled back to {first} by hand."],
+    }
+    assert next_candidate(world) is None
+
+
+def test_a_champion_that_a_killed_roll_out_left_is_put_back(world, first, second, stock):
+    deploy.deploy(world, second)
+    await_model(world, second, 30)
+    impatient = "import serving.deploy as d; d.ROLL_OUT_SECONDS = 0.1; d.main(['keep'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", impatient], env=child_environment(world)
+    ) as keeper:
+        try:
+            assert await_model(world, first, 30) == 1
+        finally:
+            keeper.terminate()
+
+    assert keeper.returncode == 0
+    assert ask(stock).model_version == first
+
+
+def test_the_state_says_what_runs_and_what_the_replicas_hold(world, first):
+    told = status(world)
+
+    assert told["applications"] == {"twin": "RUNNING"}
+    assert [r["model_id"] for r in told["replicas"]] == [first]
+
+
+def test_the_command_line_rolls_out_too(world, first, second):
+    done = subprocess.run(
+        [sys.executable, "-m", "serving.deploy", "roll_out", second],
+        env=child_environment(world),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert f"'model_id': '{second}'" in done.stdout
+    assert registry.champion(world) == second
+
+
+def test_an_unknown_verb_is_answered_with_the_known_ones(capsys):
+    assert main(["explode"]) == 2
+    assert capsys.readouterr().err == "use one of: keep, roll_out, roll_back, status\n"
+
+
+def test_without_a_previous_champion_there_is_no_way_back(tmp_path):
+    with pytest.raises(LookupError, match="no previous champion"):
+        roll_back(Settings(data_dir=tmp_path))
+
+
+def test_replicas_that_say_nothing_are_not_waited_for_without_end(settings):
+    with pytest.raises(DeployFailed, match="After 1 s the replicas say: nothing"):
+        await_model(settings, "m1", 1.0)

@@ -1,0 +1,67 @@
+"""Scores are of what was really said, memorisation knows a recital, and older records can still be read."""
+
+from builders import PARAGRAPH
+
+from ml.evaluate import Scores, score_model, summarise
+from ml.text import words
+from ml.types import Example, Message, Span
+
+
+class Parrot:
+    """A generator that recites one sentence."""
+
+    def complete(self, messages, **_):
+        return PARAGRAPH
+
+    def losses(self, conversations):
+        return [float(len(c)) for c in conversations]
+
+
+def example(i: int, answer: str = "a", split: str = "test") -> Example:
+    messages = (Message("system", "s"), Message("user", f"q{i}"), Message("assistant", answer))
+    return Example(messages, Span("d", "r", 0, 1), "continue", split)
+
+
+def score(tested: int, trained: list[str], seconds: float) -> Scores:
+    ticks = iter([0.0, seconds])
+    return score_model(
+        Parrot(),
+        [example(i) for i in range(tested)],
+        [example(i, text, "train") for i, text in enumerate(trained)],
+        lambda text: 0.5,
+        seed=1,
+        clock=lambda: next(ticks),
+        report=lambda line: None,
+    )
+
+
+def test_a_model_that_recites_its_training_texts_is_found_out() -> None:
+    scores = score(3, [PARAGRAPH], 2.0)
+
+    means = scores.means()
+    assert (means["memorisation"], means["extraction"]) == (1.0, 1.0)
+    assert means["overlap_words"] == len(words(PARAGRAPH))
+    assert scores.loss == (3.0, 3.0, 3.0)
+    assert scores.tokens_per_second == 3 * len(PARAGRAPH.split()) / 2.0
+
+
+def test_a_model_that_says_new_things_is_not_accused() -> None:
+    means = score(
+        1, ["Entirely different things about boats, quite another matter today."], 1
+    ).means()
+
+    assert means["memorisation"] == 0.0 and means["extraction"] < 0.1
+
+
+def test_a_probe_of_general_ability_is_the_same_for_everybody() -> None:
+    scores = score(1, [PARAGRAPH], 1)
+
+    assert len(scores.general) >= 20 and scores.means()["general_loss"] == 2.0
+
+
+def test_a_candidate_stands_beside_its_base() -> None:
+    scores = score(2, [PARAGRAPH], 1)
+
+    summary = summarise(scores, scores)
+
+    assert summary["heldout_loss"] == summary["base_heldout_loss"] == 3.0

@@ -1,0 +1,184 @@
+"""What a model is worth: measured on both sides, judged in words, measured again when the champion is another one."""
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from own_texts import own_artifacts
+
+from include import registry
+from include.documents import open_documents
+from include.evaluation import (
+    decide_promotion,
+    evaluate_model,
+    hear_person,
+    next_candidate,
+    watch_serving,
+)
+from include.settings import Settings
+from ml.types import Feedback, Trace
+
+# Prompts that are answered aloud; each costs a second.
+FEW = 2
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    served: tuple[Settings, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, str, dict[str, float]]:
+    """Measure the session's model once, with a registry of its own."""
+    shared, model_id = served
+    world = own_artifacts(shared, model_id, tmp_path_factory.mktemp("evaluated") / "artifacts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ml.evaluate.SPOKEN", FEW)
+        return world, model_id, evaluate_model(world, model_id)
+
+
+@pytest.fixture
+def candidate(evaluated: tuple[Settings, str, dict[str, float]], tmp_path: Path):
+    """Copy the measured world, so that what is decided in one test is not decided in the next."""
+    shared, model_id, _ = evaluated
+    shutil.copytree(shared.artifacts_url, tmp_path / "artifacts")
+    return shared.model_copy(update={"artifacts_url": str(tmp_path / "artifacts")}), model_id
+
+
+def twin_of(world: Settings, model_id: str, name: str, days: int) -> str:
+    """Publish the same weights under another name and date."""
+    version = registry.read_model(world, model_id)
+    other = replace(version, id=name, created_at=version.created_at + timedelta(days=days))
+    registry.publish_model(world, registry.model_folder(world, model_id), other)
+    return name
+
+
+def test_a_model_is_measured_beside_its_base_on_the_held_out_samples(evaluated) -> None:
+    world, model_id, summary = evaluated
+    model = registry.read_model(world, model_id)
+    tested = [e for e in registry.read_examples(world, model.dataset_id) if e.split == "test"]
+
+    record = registry.read_evaluation(world, model_id)
+
+    assert len(record["candidate"]["loss"]) == len(record["base"]["loss"]) == len(tested) > 0
+    assert "champion" not in record and record["champion_id"] == ""
+    assert summary["heldout_loss"] == record["candidate"]["means"]["heldout_loss"]
+    assert summary["heldout_loss"] < summary["base_heldout_loss"]
+    assert 0 <= summary["likeness"] <= 1 and 0 <= summary["memorisation"] <= 1
+
+
+def test_the_first_model_is_judged_against_its_base_and_waits_until_it_is_champion(
+    candidate: tuple[Settings, str],
+) -> None:
+    world, model_id = candidate
+    assert next_candidate(world) == model_id
+
+    verdict = decide_promotion(world, model_id)
+
+    assert all(isinstance(said, str) for said in verdict["reasons"])
+    assert "its base model" in verdict["reasons"][0] and verdict["evidence"]["examples"] > 0
+    kept = registry.read_verdict(world, model_id)
+    assert kept == verdict | {"checks": kept["checks"]} and kept["checks"][0]["metric"] == "loss"
+    assert "Held-out loss" in Path(verdict["report"]).read_text()
+    assert decide_promotion(world, model_id) == verdict
+    assert next_candidate(world) == (model_id if verdict["promote"] else None)
+    registry.move_champion(world, model_id)
+    assert next_candidate(world) is None
+
+
+def test_a_model_that_was_turned_down_waits_no_more(candidate: tuple[Settings, str]) -> None:
+    world, model_id = candidate
+    strict = world.model_copy(update={"gate_likeness_margin": -2.0})
+
+    verdict = decide_promotion(strict, model_id)
+
+    assert verdict["promote"] is False
+    assert "The author's likeness may be worse" in verdict["reasons"][1]
+    assert next_candidate(world) is None
+
+
+@pytest.mark.parametrize("chosen", ["Promote", "Keep the champion"])
+def test_a_person_has_the_last_word(candidate: tuple[Settings, str], chosen: str) -> None:
+    world, model_id = candidate
+    careful = world.model_copy(update={"approval": "human"})
+    verdict = decide_promotion(careful, model_id)
+    assert verdict["ask"] and hear_person(careful, model_id, None)["reasons"] == verdict["reasons"]
+    answer = {"chosen_options": [chosen], "responded_by_user": {"id": "1", "name": "Ada"}}
+
+    heard = hear_person(careful, model_id, answer)
+
+    assert heard["promote"] is (chosen == "Promote")
+    assert heard["reasons"][-1] == f"Ada was asked and chose: {chosen}."
+    assert hear_person(careful, model_id, answer) == heard
+    assert next_candidate(world) == (model_id if chosen == "Promote" else None)
+
+
+@pytest.mark.parametrize("was_champion_itself", [False, True])
+def test_a_model_is_measured_again_when_another_one_became_champion(
+    candidate: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch, was_champion_itself: bool
+) -> None:
+    monkeypatch.setattr("ml.evaluate.SPOKEN", FEW)
+    world, model_id = candidate
+    if was_champion_itself:
+        record = registry.read_evaluation(world, model_id)
+        registry.write_evaluation(world, model_id, record | {"champion_id": model_id})
+    registry.move_champion(world, twin_of(world, model_id, "elder", days=-1))
+
+    verdict = decide_promotion(world, model_id)
+
+    record = registry.read_evaluation(world, model_id)
+    assert record["champion_id"] == "elder"
+    assert record["champion"]["loss"] == record["candidate"]["loss"]
+    assert "learned nothing new and is not surely better than the champion" in verdict["reasons"][0]
+    assert any("no worse than that of the champion: +0.000 nats" in r for r in verdict["reasons"])
+    assert verdict["promote"] is False and next_candidate(world) is None
+
+
+def test_the_newest_measured_model_is_the_next_candidate(candidate: tuple[Settings, str]) -> None:
+    world, model_id = candidate
+    twin_of(world, model_id, "younger", days=1)
+    assert next_candidate(world) == model_id
+
+    registry.write_evaluation(world, "younger", registry.read_evaluation(world, model_id))
+    assert next_candidate(world) == "younger"
+
+    registry.move_champion(world, "younger")
+    assert next_candidate(world) is None
+
+
+def test_a_model_that_nobody_measured_or_made_is_a_sentence(candidate) -> None:
+    world, model_id = candidate
+    twin_of(world, model_id, "younger", days=1)
+
+    with pytest.raises(LookupError, match="younger was not evaluated. Run evaluate_model younger"):
+        decide_promotion(world, "younger")
+    with pytest.raises(LookupError, match="There is no finished model 'none'"):
+        evaluate_model(world, "none")
+
+
+def test_what_the_endpoint_did_lately_is_summed_up(settings: Settings) -> None:
+    now = datetime.now(UTC)
+    assert watch_serving(settings) == {
+        "questions": 0,
+        "abstained": 0,
+        "seconds": 0,
+        "feedback": 0,
+        "score": 0,
+    }
+
+    with open_documents(settings) as documents:
+        for n, hours in enumerate((1, 2, 30)):
+            seconds = {"retrieve": 0.5, "generate": 1.0 + n}
+            asked_at = now - timedelta(hours=hours)
+            documents.put_trace(Trace(f"t{n}", "m1", asked_at, "Why?", "So.", (), n == 1, seconds))
+        documents.put_feedback(Feedback("t0", 1, "", now - timedelta(hours=1)))
+        documents.put_feedback(Feedback("t1", -1, "", now))
+        documents.put_feedback(Feedback("t0", 0, "on second thoughts", now))
+
+    assert watch_serving(settings) == {
+        "questions": 2,
+        "abstained": 0.5,
+        "seconds": 2.0,
+        "feedback": 2,
+        "score": -0.5,
+    }
+    assert watch_serving(settings, hours=48)["questions"] == 3

@@ -1,0 +1,145 @@
+"""The gate promotes what is surely not worse, asks for a gain where nothing is new, and says why in words."""
+
+import numpy as np
+import pytest
+
+from ml.evaluate import Scores
+from ml.gate import Rules, decide
+
+RULES = Rules(loss=0.05, likeness=0.05, memorisation=0.5)
+
+
+def scores(loss, likeness: float = 0.6, memorised: float = 0.1, **other) -> Scores:
+    return Scores(tuple(float(x) for x in loss), (likeness,) * 12, (memorised,) * 12, 50.0, **other)
+
+
+def noisy(mean: float, seed: int, n: int = 40):
+    return np.random.default_rng(seed).normal(mean, 0.5, n)
+
+
+def jitter(seed: int, n: int = 40, spread: float = 0.02):
+    return np.random.default_rng(seed).normal(0, spread, n)
+
+
+def test_a_first_model_that_learned_something_is_promoted() -> None:
+    base = noisy(5.0, 1)
+
+    verdict = decide(scores(base - 0.5 + jitter(2)), scores(base), RULES, first=True)
+
+    assert verdict.promote
+    assert "surely lower than that of its base model" in verdict.reasons[0]
+
+
+def test_a_first_model_that_learned_nothing_is_not() -> None:
+    base = noisy(5.0, 1)
+
+    assert not decide(scores(base + 0.01), scores(base), RULES, first=True).promote
+
+
+def test_a_candidate_with_newer_texts_that_is_as_good_as_the_champion_is_promoted() -> None:
+    champion = noisy(3.0, 2)
+
+    verdict = decide(scores(champion + jitter(3)), scores(champion), RULES, first=False)
+
+    assert verdict.promote
+    assert "no worse than that of the champion" in verdict.reasons[0]
+
+
+def test_a_candidate_that_saw_nothing_new_must_be_surely_better() -> None:
+    champion = noisy(3.0, 2)
+    same, better = champion + jitter(3), champion - 0.1 + jitter(3)
+
+    turned_down = decide(scores(same), scores(champion), RULES, first=False, fresher=False)
+    taken = decide(scores(better), scores(champion), RULES, first=False, fresher=False)
+
+    assert not turned_down.promote and "learned nothing new" in turned_down.reasons[0]
+    assert taken.promote and "Held-out loss is surely lower" in taken.reasons[0]
+
+
+def test_a_gain_in_likeness_alone_is_a_gain() -> None:
+    champion = noisy(3.0, 2)
+    like = tuple(0.6 + 0.2 + jitter(5, 12))
+    candidate = Scores(tuple(champion + jitter(3)), like, (0.1,) * 12, 50.0)
+
+    verdict = decide(candidate, scores(champion), RULES, first=False, fresher=False)
+
+    assert verdict.promote and "likeness is surely higher" in verdict.reasons[0]
+
+
+def test_a_worse_candidate_stays_out_and_the_reason_says_by_how_much() -> None:
+    champion = noisy(3.0, 2)
+
+    verdict = decide(scores(champion + 0.3), scores(champion), RULES, first=False)
+
+    assert not verdict.promote
+    assert "+0.300 nats" in verdict.reasons[0]
+    assert verdict.evidence["loss_difference"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "said"),
+    [
+        ({"likeness": 0.4}, "the author's likeness is surely worse"),
+        ({"memorised": 0.9}, "recites its training texts: memorisation is 90%, 50% allowed"),
+        ({"extracted": (0.8,) * 8}, "gives its training texts away: extraction is 80%"),
+        ({"general": (5.0,) * 24}, "loss on general knowledge may be worse.*\\+1.000 nats"),
+    ],
+)
+def test_one_thing_that_got_worse_is_enough(candidate: dict, said: str) -> None:
+    loss = noisy(3.0, 2)
+    champion = scores(loss, extracted=(0.1,) * 8, general=(4.0,) * 24)
+    other = {"extracted": (0.1,) * 8, "general": (4.0,) * 24}
+
+    verdict = decide(scores(loss, **(other | candidate)), champion, RULES, first=False)
+
+    assert not verdict.promote
+    failed = [c.said for c in verdict.checks if not c.passed]
+    assert failed
+    with pytest.raises(AssertionError, match=f"(?i){said}"):
+        raise AssertionError(" ".join(failed))
+
+
+def test_a_slow_candidate_stays_out() -> None:
+    loss = tuple(noisy(3.0, 2))
+    slow = Scores(loss, (0.6,) * 12, (0.1,) * 12, 10.0)
+
+    verdict = decide(slow, scores(loss), RULES, first=False)
+
+    assert not verdict.promote and "10 words a second, 50 of the champion" in verdict.reasons[-1]
+
+
+def test_few_texts_are_compared_by_their_means_and_the_reason_says_so() -> None:
+    loss = tuple(noisy(3.0, 2))
+    candidate, champion = (Scores(loss, like, (0.1,), 50.0) for like in ((0.5, 0.7), (0.6, 0.6)))
+
+    verdict = decide(candidate, champion, RULES, first=False)
+
+    assert verdict.promote and any("on only 2 texts" in reason for reason in verdict.reasons)
+
+
+def test_likeness_that_varies_too_much_to_tell_holds_nobody_back():
+    rng, loss = np.random.default_rng(1), tuple(noisy(3.0, 2))
+    said = [tuple(rng.beta(1, 1, 12)) for _ in range(2)]
+    candidate, champion = (Scores(loss, like, (0.1,) * 12, 50.0) for like in said)
+
+    verdict = decide(candidate, champion, RULES, first=False)
+
+    assert verdict.promote and any("not surely worse" in reason for reason in verdict.reasons)
+
+
+def test_different_examples_can_not_be_compared() -> None:
+    with pytest.raises(ValueError, match="same test split"):
+        decide(scores(noisy(3.0, 2)), scores(noisy(3.0, 2, n=7)), RULES, first=False)
+
+
+def test_when_nothing_changed_at_most_five_of_a_hundred_are_promoted() -> None:
+    rng = np.random.default_rng(11)
+    promoted = 0
+    for _ in range(100):
+        champion, likeness = rng.normal(3.0, 0.5, 40), rng.beta(5, 3, (2, 12))
+        candidate = Scores(tuple(champion + rng.normal(0, 0.1, 40)), tuple(likeness[0]), (), 50.0)
+        other = Scores(tuple(champion), tuple(likeness[1]), (), 50.0)
+        promoted += decide(candidate, other, RULES, first=False, fresher=False).promote
+
+    # 95% of such hundreds have at most nine where five are the rule.
+    assert promoted <= 9

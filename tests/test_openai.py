@@ -1,0 +1,177 @@
+"""The wire format: what OpenAI's own types read, and requests that are refused in words."""
+
+import base64
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from builders import chunk
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import ValidationError
+
+from ml.types import Answer, Hit, SourceRef, Trace
+from serving import openai
+
+MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
+SOURCE = SourceRef(1, "d1", "c1", "A rope", "https://example.org/a/", "We check the rope.", 0.9)
+ANSWER = Answer("> We check it. [1]\n\nYes.", "> We check it. [1]", "Yes.", (SOURCE,), False, 7, 2)
+TRACE = Trace("ab12", "m1", MOMENT, "rope?", ANSWER.content, ("c1",), False, {"generate": 0.1})
+QUESTION = [{"role": "user", "content": "rope?"}]
+
+
+def request(**fields):
+    return openai.ChatRequest.model_validate({"messages": QUESTION, **fields})
+
+
+def data_of(event):
+    assert event.startswith("data: ")
+    assert event.endswith("\n\n")
+    return json.loads(event[6:])
+
+
+def test_openais_own_type_reads_a_whole_answer():
+    read = ChatCompletion.model_validate(openai.completion(ANSWER, TRACE, {}))
+
+    assert read.choices[0].message.content == ANSWER.content
+    assert read.choices[0].finish_reason == "stop"
+    assert (read.id, read.model, read.created) == ("chatcmpl-ab12", "twin@m1", 1772323200)
+    assert (read.usage.prompt_tokens, read.usage.total_tokens) == (7, 9)
+
+
+def test_an_answer_says_what_it_stands_on_beyond_openais_format():
+    body = openai.completion(ANSWER, TRACE, {})
+
+    assert body["sources"][0] == {
+        "number": 1,
+        "document_id": "d1",
+        "chunk_id": "c1",
+        "title": "A rope",
+        "url": "https://example.org/a/",
+        "quote": "We check the rope.",
+        "score": 0.9,
+    }
+    assert (body["quoted"], body["generated"]) == (ANSWER.quoted, "Yes.")
+    assert (body["model_version"], body["trace_id"], body["abstained"]) == ("m1", "ab12", False)
+
+
+def test_openais_own_type_reads_every_event_of_a_stream():
+    words = data_of(openai.chunk("1", "m1", {"content": "Yes."}))
+    last = data_of(openai.chunk("1", "m1", {}, "stop", trace_id="ab12"))
+    counted = data_of(openai.chunk("1", "m1", None, usage=openai.usage(7, 2)))
+
+    assert ChatCompletionChunk.model_validate(words).choices[0].delta.content == "Yes."
+    assert ChatCompletionChunk.model_validate(last).choices[0].finish_reason == "stop"
+    assert ChatCompletionChunk.model_validate(last).model_extra == {"trace_id": "ab12"}
+    assert ChatCompletionChunk.model_validate(counted).choices == []
+    assert ChatCompletionChunk.model_validate(counted).usage.total_tokens == 9
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, "invalid_request_error"), (503, "server_error")]
+)
+def test_an_error_has_openais_shape_and_its_headers(status, kind):
+    response = openai.error(status, "Not now.", "later", Retry_After="5")
+
+    assert response.status_code == status
+    assert response.headers["retry-after"] == "5"
+    assert json.loads(response.body)["error"] == {
+        "message": "Not now.",
+        "type": kind,
+        "param": None,
+        "code": "later",
+    }
+
+
+def test_a_stream_that_was_cut_ends_in_an_error_event():
+    assert data_of(openai.error_event("It went away."))["error"]["message"] == "It went away."
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"n": 1, "logprobs": False, "tools": [], "logit_bias": {}, "frequency_penalty": 0},
+        {"response_format": {"type": "text"}, "presence_penalty": 0.0, "user": "somebody"},
+    ],
+)
+def test_what_asks_for_nothing_special_is_not_refused(fields):
+    assert request(**fields).refusal() == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"n": 3}, "n=3 is not supported; ask 3 times."),
+        ({"logprobs": True}, "'logprobs' is not supported"),
+        ({"tools": [{"type": "function"}]}, "'tools' is not supported"),
+        ({"functions": [{"name": "f"}]}, "'functions' is not supported"),
+        ({"response_format": {"type": "json_object"}}, "'response_format' is not supported"),
+        ({"logit_bias": {"50256": -100}}, "'logit_bias' is not supported"),
+        ({"presence_penalty": 1.0}, "'presence_penalty' is not supported"),
+        ({"messages": [{"role": "assistant", "content": "I am done."}]}, "must be the user's"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_words(fields, reason):
+    assert reason in request(**fields).refusal()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": []},
+        {"messages": [{"role": "user", "content": " \x00\n"}]},
+        {"messages": [{"role": "user", "content": "x" * 8_001}]},
+        {"messages": [{"role": "user", "content": "half a character: \ud83e"}]},
+        {"messages": [{"role": "wizard", "content": "x"}]},
+        {"model": "\ud83e"},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_p": 0},
+        {"max_tokens": 0},
+        {"stop": ["a", "b", "c", "d", "e"]},
+        {"seed": 2**63},
+        {"kind": "poem"},
+        {"since": "2024-01-01T00:00:00"},
+    ],
+)
+def test_a_request_outside_its_bounds_is_not_read(fields):
+    with pytest.raises(ValidationError):
+        request(**fields)
+
+
+def test_a_question_in_parts_is_one_text_without_nul_characters():
+    parts = [{"type": "text", "text": "Which \x00rope?"}, {"type": "text", "text": "Why?"}]
+    (message,) = request(messages=[{"role": "user", "content": parts}]).messages
+
+    assert message.text() == "Which rope?\nWhy?"
+
+
+def test_the_number_of_tokens_is_the_callers_within_limits():
+    assert request().limit(96) == 96
+    assert request(max_tokens=5).limit(96) == 5
+    assert request(max_tokens=5, max_completion_tokens=7).limit(96) == 7
+    assert request(max_tokens=100_000).limit(96) == openai.MAX_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("given", "stops"), [(None, ()), ("", ()), ("END", ("END",)), (["a", "", "b"], ("a", "b"))]
+)
+def test_stop_texts_may_be_one_or_many(given, stops):
+    assert request(stop=given).stops() == stops
+
+
+def test_a_vector_is_the_same_in_numbers_and_in_base64():
+    vector = np.array([0.1, -2.5, 3e-8], dtype=np.float32)
+    numbers, packed = openai.encode(vector, "float"), openai.encode(vector, "base64")
+
+    assert numbers == vector.tolist()
+    assert np.frombuffer(base64.b64decode(packed), dtype="<f4").tolist() == numbers
+
+
+def test_a_hit_is_plain_json_with_its_date_and_score():
+    found = json.loads(json.dumps(openai.hit(Hit(chunk("We check the rope."), 0.5))))
+
+    assert (found["text"], found["score"]) == ("We check the rope.", 0.5)
+    assert datetime.fromisoformat(found["published_at"]) == MOMENT
