@@ -133,6 +133,14 @@ class Settings(BaseModel):
     # What a model that learned no newer text has to gain, surely, in loss or in likeness.
     gate_loss_gain: float = 0.0
     gate_likeness_gain: float = 0.0
+    # An OpenAI-compatible endpoint (http://host/v1) that may write samples and judge answers, also the platform's own;
+    # empty: both are done without. Its key is sent to it alone.
+    llm_url: str = ""
+    llm_model: str = "twin"
+    llm_key: SecretStr = SecretStr("")
+    # Requests that one verb may send to it, second tries included; seconds that one may take.
+    llm_calls: int = Field(default=500, ge=0)
+    llm_timeout: float = Field(default=60.0, gt=0)
     # W&B writes offline unless this says online (then WANDB_API_KEY is needed).
     wandb_mode: str = "offline"
     wandb_project: str = "llm-twin"

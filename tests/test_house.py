@@ -42,6 +42,7 @@ DOORS = {
     "great_expectations": {"include/validation.py"},
     "wandb": {"ml/tracking.py"},
     "airflow": {"dags/", "plugins/"},
+    "openai": {"include/llm.py", "serving/ask.py"},
     "ray": {"serving/app.py", "include/engine_ray.py", "include/jobs_ray.py"},
     "torch": {"ml/"},
     "transformers": {"ml/"},

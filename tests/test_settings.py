@@ -7,7 +7,7 @@ import pytest
 from include.settings import ROOT, Settings, load_settings
 
 EXAMPLE = (ROOT / ".env.example").read_text()
-SECRETS = {"TWIN_VECTORS_API_KEY", "TWIN_API_KEY"}
+SECRETS = {"TWIN_VECTORS_API_KEY", "TWIN_API_KEY", "TWIN_LLM_KEY"}
 
 
 @pytest.fixture
