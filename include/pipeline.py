@@ -11,7 +11,8 @@ begins from what is stored, never from an event: what is right already is left a
     reconcile_stores                                                         include/reconciling.py
     draw_corpus                                                              include/drawing.py
     report_duplicates                                                        include/duplicates.py
-    build_dataset → train_model → …                                          include/learning.py
+    build_dataset                                                            include/datasets.py
+    next_dataset → train_model                                               include/learning.py
     evaluate_model → decide_promotion → …                                    include/evaluation.py
     list_quarantine → release_quarantined → replay_quarantined               include/quarantine.py
     forget_document · forget_source                                          include/forgetting.py
@@ -31,6 +32,7 @@ STORY = (
     "include.reconciling",
     "include.drawing",
     "include.duplicates",
+    "include.datasets",
     "include.learning",
     "include.evaluation",
     "include.quarantine",

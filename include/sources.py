@@ -92,6 +92,16 @@ def find_source(settings: Settings, source_id: str) -> Source:
     return sources[source_id]
 
 
+def author_name(settings: Settings) -> str:
+    """Return the full name of the twin's author."""
+    names = {s.author.id: s.author.name for s in load_sources(settings)}
+    if settings.author not in names:
+        raise ValueError(
+            f"TWIN_AUTHOR is {settings.author!r}, but {settings.sources_file} knows {sorted(names)}."
+        )
+    return names[settings.author]
+
+
 def crawl(settings: Settings, source: Source, documents: Documents) -> Crawl:
     """Fetch what is new or changed at a source. Nothing is fetched without consent."""
     if not source.consent.strip():

@@ -18,8 +18,8 @@ from include.colours import Colour, Colours, colour_of, settings_of
 from include.documents import open_documents
 from include.embedding_cache import open_embedder
 from include.features import FEATURE_SERVICE, Features, open_features
-from include.learning import author_name
 from include.settings import Settings
+from include.sources import author_name
 from include.vectors import VectorStore, open_colours
 from ml.answer import Ask, Prepared, prepare
 from ml.embed import Embedder

@@ -21,8 +21,9 @@ from conftest import free_port, free_range
 from openai import APIError, BadRequestError, OpenAI
 
 from include import cleaning, indexing, ingestion, measuring, registry
+from include.datasets import build_dataset
 from include.keys import api_key
-from include.learning import build_dataset, train_model
+from include.learning import train_model
 from include.running import running
 from include.services import (
     RAY_WORKER_PORTS,

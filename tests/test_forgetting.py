@@ -7,9 +7,10 @@ import pytest
 from own_texts import clean_all, entry, own_world, take_in, write_entries
 
 from include import drawing, erasure, forgetting, ingestion, registry
+from include.datasets import build_dataset
 from include.documents import open_documents
 from include.features import FEATURE_SERVICE, open_features
-from include.learning import build_dataset, next_dataset
+from include.learning import next_dataset
 from include.quarantine import release_quarantined
 from include.settings import Settings
 from include.vectors import open_vectors

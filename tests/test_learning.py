@@ -1,16 +1,14 @@
-"""From clean documents to a dataset and a model: a new version only where it is worth it, and every training once."""
+"""From a dataset to a model: every training once, and what cannot be trained on is a sentence."""
 
 import shutil
 from pathlib import Path
 
 import pytest
-from own_texts import entry, index_all, own_artifacts, own_world, take_in, write_entries
+from own_texts import own_artifacts
 
 from include import registry
 from include.learning import (
-    author_name,
     base_folder,
-    build_dataset,
     give_up_dataset,
     next_dataset,
     train_model,
@@ -18,90 +16,12 @@ from include.learning import (
 from include.settings import Settings
 from ml.fingerprint import FingerprintMismatch
 
-ARTICLES = 6
-
-
-@pytest.fixture
-def world(settings: Settings, tmp_path: Path) -> Settings:
-    """Make a world of six articles that is content with few samples; nothing is taken in yet."""
-    few = settings.model_copy(update={"min_examples": 5, "base_model": "any"})
-    return own_world(few, tmp_path, *map(entry, range(ARTICLES)))
-
 
 @pytest.fixture
 def trained(served: tuple[Settings, str], tmp_path: Path) -> tuple[Settings, str]:
     """Copy the session's trained world, so that what is noted here is noted nowhere else."""
     world, model_id = served
     return own_artifacts(world, model_id, tmp_path / "artifacts"), model_id
-
-
-def build(world: Settings, articles: int, **settings: object) -> dict[str, object]:
-    """Build a dataset of a world that now holds so many articles."""
-    write_entries(world, *map(entry, range(articles)))
-    take_in(world)
-    return build_dataset(world.model_copy(update=settings))
-
-
-def test_a_version_is_built_once_and_the_next_when_enough_has_changed(world: Settings) -> None:
-    first = build(world, ARTICLES)
-    again = build_dataset(world)
-    unmoved = build(world, ARTICLES + 1, dataset_change=0.9)
-    second = build_dataset(world)
-
-    assert (first["created"], first["reason"]) == (True, "It is the first version.")
-    assert again == first | {
-        "created": False,
-        "reason": "0.0% of the examples are new or gone; a version needs 0.5%.",
-    }
-    assert (unmoved["created"], unmoved["dataset_id"]) == (False, first["dataset_id"])
-    assert str(unmoved["reason"]).endswith("a version needs 90.0%.")
-    assert second["created"] and next_dataset(world) == second["dataset_id"]
-    version = registry.read_dataset(world, str(second["dataset_id"]))
-    assert (version.parent, len(version.documents)) == (first["dataset_id"], ARTICLES + 1)
-
-    # The article is withdrawn: no word is new, and yet a model that never read it is wanted.
-    third = build(world, ARTICLES)
-    assert third["created"] and third["dataset_id"] not in (first["dataset_id"], version.id)
-    assert next_dataset(world) == third["dataset_id"] and not build_dataset(world)["created"]
-
-
-def test_what_is_too_little_makes_no_version_and_the_reason_says_why(world: Settings) -> None:
-    nothing = build_dataset(world)
-    few = build(world, 3, min_examples=1000)
-    untested = build_dataset(world)
-
-    assert nothing["reason"] == "0 examples are too few; 5 are needed."
-    assert few["reason"] == f"{few['examples']} examples are too few; 1000 are needed."
-    assert "held out for evaluation; four documents of one kind" in str(untested["reason"])
-    for built in (nothing, few, untested):
-        assert (built["dataset_id"], built["created"]) == ("", False)
-    assert registry.list_datasets(world) == [] and next_dataset(world) is None
-
-
-def test_a_version_tells_whose_words_it_holds_and_another_base_model_wants_its_own(
-    world: Settings,
-) -> None:
-    first = build(world, ARTICLES)
-    card = registry.dataset_folder(world, str(first["dataset_id"])) / "README.md"
-    other = build_dataset(world.model_copy(update={"base_model": "another"}))
-
-    assert f"The words of Maren Oduya, from {ARTICLES} documents." in card.read_text()
-    assert "- own: own" in card.read_text() and "| test/continue |" in card.read_text()
-    assert other["created"] and other["dataset_id"] != first["dataset_id"]
-    assert other["reason"] == "Samples or base model are made in another way than before."
-
-
-def test_without_measured_style_the_sentence_says_which_verb_comes_first(world: Settings) -> None:
-    index_all(world)
-
-    with pytest.raises(LookupError, match="No style of author maren-oduya.*store_features"):
-        build_dataset(world)
-
-
-def test_an_author_whom_nobody_knows_is_a_sentence(world: Settings) -> None:
-    with pytest.raises(ValueError, match=r"TWIN_AUTHOR is 'me', but .* knows \['maren-oduya'\]"):
-        author_name(world.model_copy(update={"author": "me"}))
-    assert author_name(world) == "Maren Oduya"
 
 
 def test_training_twice_returns_the_same_model(trained: tuple[Settings, str]) -> None:
@@ -142,9 +62,9 @@ def test_what_cannot_be_trained_on_is_a_sentence(trained: tuple[Settings, str]) 
 
 
 def test_a_base_model_that_is_nowhere_is_a_sentence(
-    world: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     with pytest.raises((OSError, ValueError), match="no/such-model.*TWIN_BASE_MODEL"):
-        base_folder(world.model_copy(update={"base_model": "no/such-model"}))
+        base_folder(settings.model_copy(update={"base_model": "no/such-model"}))

@@ -17,6 +17,7 @@ from demo_world import POSTS, Site, demo_world, index_of, kill_while_embedding
 from demo.site import lap_file, load_pages
 from include import registry
 from include.cleaning import clean_documents, clean_originals
+from include.datasets import build_dataset
 from include.documents import open_documents
 from include.evaluation import decide_promotion, evaluate_model, next_candidate, watch_serving
 from include.indexing import index_chunks, index_mark, store_digest
@@ -26,7 +27,7 @@ from include.ingestion import (
     list_sources,
     store_documents,
 )
-from include.learning import build_dataset, next_dataset, train_model
+from include.learning import next_dataset, train_model
 from include.measuring import store_features
 from include.publishing import list_indexes
 from include.reconciling import reconcile_stores
