@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from include import registry
 from include.cleaning import clean_originals
@@ -18,7 +19,7 @@ from include.learning import base_folder, open_experiment
 from include.settings import Settings
 from include.withdrawals import stale
 from ml.evaluate import Scores, score_model, summarise
-from ml.gate import Rules, decide
+from ml.gate import Rules, Verdict, decide, decide_beside_stale
 from ml.generate import Generator, load_generator
 from ml.likeness import Likeness, learn_likeness
 from ml.text import prose_of
@@ -80,14 +81,11 @@ def decide_promotion(settings: Settings, model_id: str) -> dict[str, object]:
         # Another model became the champion in between.
         evaluate_model(settings, model_id)
         record = registry.read_evaluation(settings, model_id)
-    first = "champion" not in record
-    candidate, other = (_scores(record[n]) for n in ("candidate", "base" if first else "champion"))
     news = _news(settings, model_id, record["champion_id"])
-    verdict = decide(candidate, other, _rules(settings), first=first, fresher=bool(news))
+    verdict = _verdict(settings, record, fresher=bool(news))
     facts = _facts(settings, model_id, record["champion_id"], news)
-    page = registry.write_report(
-        settings, model_id, draw_verdict(verdict, facts, candidate.samples)
-    )
+    samples = _scores(record["candidate"]).samples
+    page = registry.write_report(settings, model_id, draw_verdict(verdict, facts, samples))
     written = {
         **asdict(verdict),
         "reasons": list(verdict.reasons),
@@ -131,6 +129,17 @@ def watch_serving(settings: Settings, hours: int = 24) -> dict[str, float]:
         "feedback": len(given),
         "score": sum(f.score for f in given) / max(len(given), 1),
     }
+
+
+def _verdict(settings: Settings, record: Mapping[str, Any], *, fresher: bool) -> Verdict:
+    """Compare a candidate with the champion; with its base model where there is none, or a stale one."""
+    rules, candidate, base = _rules(settings), _scores(record["candidate"]), _scores(record["base"])
+    if "champion" not in record:
+        return decide(candidate, base, rules, first=True)
+    champion = _scores(record["champion"])
+    if stale(settings, record["champion_id"]):
+        return decide_beside_stale(candidate, base, champion, rules)
+    return decide(candidate, champion, rules, first=False, fresher=fresher)
 
 
 def _rules(settings: Settings) -> Rules:

@@ -9,7 +9,7 @@ and keep absolute limits. Reasons come in words, evidence in numbers.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ml.bootstrap import FEWEST, Difference, holm, paired_difference
@@ -36,10 +36,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that the gate looked at: a mean with its 95% interval against a bound; less is better."""
+    """One thing that the gate looked at: a mean with its 95% interval against a bound; less is better.
+
+    A `note` is told and decides nothing.
+    """
 
     metric: str
-    kind: Literal["claim", "guard", "limit"]
+    kind: Literal["claim", "guard", "limit", "note"]
     passed: bool
     said: str
     mean: float
@@ -83,6 +86,24 @@ def decide(
     passed = all(c.passed for c in (*needed, *guards, *limits))
     reasons = (*(c.said for c in needed), *(c.said for c in (*guards, *limits)))
     return Verdict(passed, reasons, _evidence(candidate, reference, pairs), checks)
+
+
+def decide_beside_stale(candidate: Scores, base: Scores, champion: Scores, rules: Rules) -> Verdict:
+    """Judge a candidate for the place of a champion that learned what it should forget: like a first model.
+
+    What the champion does better it may owe to the texts that have to go; so it is told, and holds nobody back.
+    """
+    floors = decide(candidate, base, rules, first=True)
+    beside = decide(candidate, champion, rules, first=False).checks
+    notes = tuple(replace(c, kind="note") for c in beside if c.kind == "guard")
+    reasons = (
+        "The champion is stale: it learned texts that were forgotten since. Who holds against the base model "
+        "takes its place; the rest is told and decides nothing.",
+        *floors.reasons,
+        *(f"Beside the stale champion: {c.said}" for c in notes),
+    )
+    means = {f"stale_champion_{k}": v for k, v in champion.means().items()}
+    return Verdict(floors.promote, reasons, {**floors.evidence, **means}, (*floors.checks, *notes))
 
 
 def _paired(

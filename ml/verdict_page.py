@@ -50,6 +50,8 @@ def draw_verdict(
 
 def _row(check: Check) -> str:
     colour, word = ("good", "holds") if check.passed else ("bad", "fails")
+    if check.kind == "note":
+        colour, word = "soft", "told only"
     return (
         f'<tr><td>{escape(check.metric)}<br><span class="soft">{check.kind}</span></td>'
         f'<td class="{colour}">{word}</td><td>{_interval(check)}<span>{escape(check.said)}</span></td></tr>'

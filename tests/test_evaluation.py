@@ -18,6 +18,7 @@ from include.evaluation import (
     watch_serving,
 )
 from include.settings import Settings
+from include.withdrawals import mark_stale
 from ml.types import Feedback, Trace
 
 # Prompts that are answered aloud; each costs a second.
@@ -131,6 +132,25 @@ def test_a_model_is_measured_again_when_another_one_became_champion(
     assert "learned nothing new and is not surely better than the champion" in verdict["reasons"][0]
     assert any("no worse than that of the champion: +0.000 nats" in r for r in verdict["reasons"])
     assert verdict["promote"] is False and next_candidate(world) is None
+
+
+def test_a_stale_champion_makes_way_for_a_model_that_holds_against_the_base(
+    candidate: tuple[Settings, str],
+) -> None:
+    world, model_id = candidate
+    elder = twin_of(world, model_id, "elder", days=-1)
+    record = registry.read_evaluation(world, model_id)
+    better = record["candidate"] | {"loss": [x - 1.0 for x in record["candidate"]["loss"]]}
+    registry.write_evaluation(world, model_id, record | {"champion_id": elder, "champion": better})
+    registry.move_champion(world, elder)
+    assert decide_promotion(world, model_id)["promote"] is False
+
+    mark_stale(world, elder, {"d1": "a document of it was forgotten on 2026-03-01"})
+    verdict = decide_promotion(world, model_id)
+
+    assert verdict["promote"] is True and next_candidate(world) == model_id
+    assert str(verdict["reasons"][0]).startswith("The champion is stale")
+    assert "told only" in Path(verdict["report"]).read_text()
 
 
 def test_the_newest_measured_model_is_the_next_candidate(candidate: tuple[Settings, str]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.evaluate import Scores
-from ml.gate import Rules, decide
+from ml.gate import Rules, decide, decide_beside_stale
 
 RULES = Rules(loss=0.05, likeness=0.05, memorisation=0.5)
 
@@ -97,6 +97,35 @@ def test_one_thing_that_got_worse_is_enough(candidate: dict, said: str) -> None:
     assert failed
     with pytest.raises(AssertionError, match=f"(?i){said}"):
         raise AssertionError(" ".join(failed))
+
+
+def test_a_stale_champion_that_is_better_holds_nobody_back_and_that_is_said() -> None:
+    base = noisy(5.0, 1)
+    candidate, champion = scores(base - 0.5 + jitter(2)), scores(base - 1.5 + jitter(3), 0.9)
+    assert not decide(candidate, champion, RULES, first=False).promote
+
+    verdict = decide_beside_stale(candidate, scores(base), champion, RULES)
+
+    assert verdict.promote and verdict.reasons[0].startswith("The champion is stale")
+    told = [c for c in verdict.checks if c.kind == "note"]
+    assert [(c.metric, c.passed) for c in told] == [
+        ("loss", False),
+        ("likeness", False),
+        ("memorised", True),
+    ]
+    assert "Beside the stale champion: Held-out loss may be worse" in " ".join(verdict.reasons)
+    assert verdict.evidence["stale_champion_likeness"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"memorised": 0.9}, {"likeness": 0.2}, {"extracted": (0.8,) * 8}, {"loss": 0.0}]
+)
+def test_a_stale_champion_is_not_replaced_by_what_is_bad_in_itself(fault: dict) -> None:
+    base = noisy(5.0, 1)
+    gain = fault.pop("loss", -0.5)
+    candidate, champion = scores(base + gain + jitter(2), **fault), scores(base - 1.5)
+
+    assert not decide_beside_stale(candidate, scores(base), champion, RULES).promote
 
 
 def test_a_slow_candidate_stays_out() -> None:
