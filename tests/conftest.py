@@ -189,6 +189,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: compressed ones hold the time, and workers must collect the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 def _part(name: str) -> Callable[..., object]:
     @pytest.fixture(name=name)
     def part(answering: "Answering") -> object:
