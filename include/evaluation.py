@@ -39,7 +39,7 @@ def evaluate_model(settings: Settings, model_id: str) -> dict[str, float]:
         "base": None,
     }
     if champion and champion != model_id:
-        folders["champion"] = registry.model_folder(settings, champion)
+        folders["champion"] = registry.model_files(settings, champion)
     judge = _judge(settings, examples)
     scores = {
         name: _score(

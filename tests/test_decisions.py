@@ -1,0 +1,36 @@
+"""What was measured and decided: one record a model, the last one counts, and an id is never a path."""
+
+from pathlib import Path
+
+import pytest
+
+from include import decisions
+from include.settings import Settings
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+def test_evaluations_verdicts_and_attempts_are_kept(world: Settings) -> None:
+    assert decisions.read_evaluation(world, "m1") == {}
+    assert decisions.read_verdict(world, "m1") == {}
+
+    decisions.write_evaluation(world, "m1", {"candidate": {"loss": [2.5]}})
+    decisions.write_evaluation(world, "m1", {"candidate": {"loss": [1.5]}})
+    decisions.write_verdict(world, "m1", {"promote": False, "reasons": ("worse",)})
+    decisions.mark_attempt(world, "d1", "too few")
+
+    assert decisions.read_evaluation(world, "m1") == {"candidate": {"loss": [1.5]}}
+    assert decisions.read_verdict(world, "m1") == {"promote": False, "reasons": ["worse"]}
+    assert decisions.attempts(world) == {"d1": "too few"}
+
+
+def test_a_page_lies_beside_the_verdict_and_nothing_lies_elsewhere(world: Settings) -> None:
+    page = decisions.write_report(world, "m1", "<p>why</p>")
+
+    assert page == world.data_dir / "artifacts" / "verdicts" / "m1.html"
+    assert page.read_text() == "<p>why</p>"
+    with pytest.raises(LookupError, match="is no id"):
+        decisions.write_report(world, "../m1", "<p>why</p>")
