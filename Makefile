@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whoever calls make from inside another environment means this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-.PHONY: help setup install demo test test-faults quick up down status logs ask check format bench bench-extraction bench-gate lock clean
+.PHONY: help setup install demo test test-faults quick up down status logs ask key check format bench bench-extraction bench-gate lock clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -68,6 +68,10 @@ logs: install ## Follow the programs' logs; S="serve ray" names some.
 ask: install ## Ask the twin: make ask Q="How do you size a connection pool?"
 	@[ -n "$$Q" ] || { echo 'Say what to ask: make ask Q="How do you size a connection pool?"' >&2; exit 1; }
 	@$(PY) -m serving.ask "$$Q"
+
+key: install ## Make an API key: make key NAME=phone OPTIONS="--scopes chat,search --tokens 20000"; list, revoke: python -m serving.keys
+	@[ -n "$(NAME)" ] || { echo 'Say whose key: make key NAME=phone' >&2; exit 1; }
+	@$(PY) -m serving.keys allow "$(NAME)" $(OPTIONS)
 
 check: install ## Check style, types and the house rules, in seconds.
 	@$(PY) -m ruff check .

@@ -1,7 +1,7 @@
 """The part of the door to MongoDB that keeps what happened: questions, judgements, replicas, runs of verbs."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from include.collections import Collections
@@ -34,6 +34,17 @@ class Journal(Collections):
         """List the judgements since a moment."""
         found = self._collection("feedback").find({"given_at": {"$gte": since}})
         return [from_record(Feedback, r) for r in found]
+
+    def spend(self, key: str, day: date, tokens: int) -> int:
+        """Add tokens to what an API key has spent on a day; returns the sum, in one step for all replicas."""
+        name = digest("spent", key, day.isoformat())
+        found = self._collection("spent").find_one_and_update(
+            {"_id": name},
+            {"$inc": {"tokens": tokens}, "$set": {"key": key, "day": day.isoformat()}},
+            upsert=True,
+            return_document=True,
+        )
+        return int(found["tokens"]) if found else tokens
 
     def put_replica(
         self, replica: str, model_id: str, status: str, error: str, at: datetime, wish: str = ""

@@ -26,7 +26,8 @@ from include.settings import Settings
 from ml.answer import Ask, Prepared, finish, opening
 from ml.types import Answer, Feedback, Trace
 from serving import openai
-from serving.guard import Refusal, authenticate, install_guard
+from serving.budget import reserve, settle
+from serving.guard import Refusal, authenticate, install_guard, need
 from serving.twin import Event, NoModel, Speaker, Twin, new_trace
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ async def model(request: Request) -> dict[str, object]:
     return {**state, "chunks": size}
 
 
-@_routes.post("/v1/chat/completions", response_model=None)
+@_routes.post("/v1/chat/completions", response_model=None, dependencies=need("chat"))
 async def chat(request: Request, body: openai.ChatRequest) -> Response | dict[str, object]:
     """Answer the last user message with quoted evidence, sources and generated text."""
     if refusal := body.refusal():
@@ -115,16 +116,19 @@ async def chat(request: Request, body: openai.ChatRequest) -> Response | dict[st
     service = str(state["feature_service"])
     index = str(state["index"])
     prepared = await anyio.to_thread.run_sync(twin.prepare, ask, service, index)
+    if not prepared.abstained:
+        now, key = datetime.now(UTC), request.state.key
+        await anyio.to_thread.run_sync(reserve, settings, key, ask.max_tokens, now)
     if body.stream:
         stream = _stream(request, body, ask, prepared, str(state["model_id"]))
         return StreamingResponse(stream, media_type="text/event-stream")
     events = [e async for e in _speak(request, body, ask, prepared)]
     answer, trace = _conclude(ask, prepared, events, str(state["model_id"]))
-    await _remember(request, trace)
+    await _remember(request, ask, answer, trace)
     return openai.completion(answer, trace, {})
 
 
-@_routes.post("/v1/retrieve")
+@_routes.post("/v1/retrieve", dependencies=need("search"))
 async def retrieve(request: Request, body: openai.RetrieveRequest) -> dict[str, object]:
     """Search the index; nothing is generated."""
     settings, twin = request.app.state.settings, request.app.state.twin
@@ -140,7 +144,7 @@ async def retrieve(request: Request, body: openai.RetrieveRequest) -> dict[str, 
     return {"object": "list", "data": [openai.hit(h) for h in hits]}
 
 
-@_routes.post("/v1/embeddings")
+@_routes.post("/v1/embeddings", dependencies=need("search"))
 async def embeddings(request: Request, body: openai.EmbeddingsRequest) -> dict[str, object]:
     """Embed texts with the index's own embedder."""
     texts = [body.input] if isinstance(body.input, str) else body.input
@@ -155,7 +159,7 @@ async def embeddings(request: Request, body: openai.EmbeddingsRequest) -> dict[s
     return {"object": "list", "data": data, "model": embedder.name, "usage": counted}
 
 
-@_routes.post("/v1/feedback")
+@_routes.post("/v1/feedback", dependencies=need("feedback"))
 async def feedback(request: Request, body: openai.FeedbackRequest) -> dict[str, str]:
     """Keep a judgement of one answer."""
     twin = request.app.state.twin
@@ -166,7 +170,7 @@ async def feedback(request: Request, body: openai.FeedbackRequest) -> dict[str, 
     return {"status": "kept"}
 
 
-@_routes.get("/v1/traces/{trace_id}")
+@_routes.get("/v1/traces/{trace_id}", dependencies=need("watch"))
 async def trace(request: Request, trace_id: str) -> dict[str, object]:
     """Say what happened for one answer: its chunks, its model, its seconds."""
     found = await anyio.to_thread.run_sync(request.app.state.twin.trace, trace_id)
@@ -175,7 +179,7 @@ async def trace(request: Request, trace_id: str) -> dict[str, object]:
     return {**asdict(found), "asked_at": found.asked_at.isoformat()}
 
 
-@_routes.get("/metrics")
+@_routes.get("/metrics", dependencies=need("watch"))
 async def metrics(request: Request) -> PlainTextResponse:
     """Expose the counters to Prometheus."""
     text = prometheus.generate_latest(request.app.state.meters.registry)
@@ -260,7 +264,7 @@ async def _stream(
         yield openai.error_event(str(error))
         return
     answer, trace = _conclude(ask, prepared, events, model_id)
-    await _remember(request, trace)
+    await _remember(request, ask, answer, trace)
     yield openai.chunk(stream_id, model_id, {}, "stop", **openai.extensions(answer, trace))
     if body.stream_options and body.stream_options.include_usage:
         counted = openai.usage(answer.prompt_tokens, answer.completion_tokens)
@@ -268,10 +272,15 @@ async def _stream(
     yield "data: [DONE]\n\n"
 
 
-async def _remember(request: Request, trace: Trace) -> None:
+async def _remember(request: Request, ask: Ask, answer: Answer, trace: Trace) -> None:
+    """Keep the trace, and let the caller pay what was used of what was reserved."""
     meters, twin = request.app.state.meters, request.app.state.twin
     meters.answers.labels("abstained" if trace.abstained else "answered").inc()
     await anyio.to_thread.run_sync(twin.remember, trace)
+    if not trace.abstained:
+        used, now = answer.prompt_tokens + answer.completion_tokens, datetime.now(UTC)
+        paid = (request.app.state.settings, request.state.key, ask.max_tokens, used, now)
+        await anyio.to_thread.run_sync(settle, *paid)
 
 
 def _why_no_model(state: Mapping[str, object]) -> str:

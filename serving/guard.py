@@ -1,19 +1,31 @@
-"""What stands before every route: keys, budgets, bounds, counters, security headers, errors in one shape."""
+"""What stands before every route: keys, budgets, bounds, counters, an audit log, headers, errors in one shape.
 
+Other origins get no CORS headers, so a browser keeps their scripts out. The audit log says who asked
+which route when, and what came of it; never what was asked or answered.
+"""
+
+import json
+import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
 
 import prometheus_client as prometheus
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request, params
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from include.settings import Settings
 from serving import openai
+from serving.budget import SpentUp
 from serving.keys import Buckets, Key, ensure_key, recognise
 from serving.twin import NoModel
+
+audit = logging.getLogger("twin.audit")
 
 MAX_BODY = 256 * 1024
 CONTENT_POLICY = (
@@ -23,7 +35,11 @@ CONTENT_POLICY = (
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
@@ -49,6 +65,7 @@ class Meters:
 def install_guard(api: FastAPI, settings: Settings) -> None:
     """Put the guard before an application."""
     ensure_key(settings)
+    _open_audit_log(settings)
     api.state.settings = settings
     api.state.meters = _meters()
     api.state.buckets = Buckets(settings.requests_per_second, settings.requests_burst)
@@ -58,17 +75,31 @@ def install_guard(api: FastAPI, settings: Settings) -> None:
     api.add_exception_handler(RequestValidationError, _malformed)
     api.add_exception_handler(ConnectionError, _unavailable)
     api.add_exception_handler(NoModel, _unavailable)
+    api.add_exception_handler(SpentUp, _spent_up)
+
+
+def need(scope: str) -> list[params.Depends]:
+    """Make the check of a route that a key needs a scope for; it comes after `authenticate`."""
+
+    async def check(request: Request) -> None:
+        key = request.state.key
+        if scope not in key.scopes:
+            message = f"The key {key.name!r} may not do this: it lacks the scope {scope!r}."
+            raise Refusal(403, message, "insufficient_scope")
+
+    return [Depends(check)]
 
 
 async def authenticate(request: Request) -> Key:
-    """Recognise the caller and take one request out of their bucket."""
+    """Recognise the caller and take one request out of their bucket; kept as `request.state.key`."""
     scheme, _, presented = request.headers.get("authorization", "").partition(" ")
     settings = request.app.state.settings
     key = recognise(settings, presented.strip()) if scheme.lower() == "bearer" else None
     if key is None:
         message = "An API key is needed: send it as 'Authorization: Bearer …'."
         raise Refusal(401, message, "invalid_api_key", WWW_Authenticate="Bearer")
-    wait = request.app.state.buckets.take(key.name, time.monotonic())
+    request.state.key = key
+    wait = request.app.state.buckets.take(key, time.monotonic())
     if wait:
         message = f"Too many requests for this key; come back in {wait:.1f} s."
         raise Refusal(429, message, "rate_limit_exceeded", Retry_After=str(int(wait) + 1))
@@ -76,15 +107,47 @@ async def authenticate(request: Request) -> Key:
 
 
 async def _guard(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Bound the body, count the request, and add the security headers."""
+    """Name the request, bound its body, count and note it, and add the security headers."""
     meters, started = request.app.state.meters, time.monotonic()
+    request.state.id = uuid.uuid4().hex
     response = _too_large(request) or await proceed(request)
     route = request.scope.get("route")
-    path = getattr(route, "path", "unknown")
+    path, seconds = getattr(route, "path", "unknown"), time.monotonic() - started
     meters.requests.labels(path, str(response.status_code)).inc()
-    meters.seconds.labels(path).observe(time.monotonic() - started)
-    response.headers.update(SECURITY_HEADERS)
+    meters.seconds.labels(path).observe(seconds)
+    response.headers.update(SECURITY_HEADERS | {"X-Request-Id": request.state.id})
+    _note(request, path, response.status_code, seconds)
     return response
+
+
+def _note(request: Request, path: str, status: int, seconds: float) -> None:
+    """Write a line of the audit log; a stream is noted when it begins."""
+    key = getattr(request.state, "key", None)
+    said = {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "request": request.state.id,
+        "key": key.name if key else "",
+        "from": request.client.host if request.client else "",
+        "method": request.method,
+        "route": path,
+        "status": status,
+        "seconds": round(seconds, 4),
+    }
+    audit.info("%s", json.dumps(said))
+
+
+def _open_audit_log(settings: Settings) -> None:
+    """Let the audit log go to a file of the world, which may be rotated from outside."""
+    file = (settings.data_dir / "logs" / "audit.jsonl").resolve()
+    if any(getattr(h, "baseFilename", "") == str(file) for h in audit.handlers):
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for handler in list(audit.handlers):
+        audit.removeHandler(handler)
+        handler.close()
+    audit.addHandler(WatchedFileHandler(file, delay=True))
+    audit.setLevel(logging.INFO)
+    audit.propagate = False
 
 
 def _too_large(request: Request) -> Response | None:
@@ -119,6 +182,11 @@ async def _malformed(_: Request, error: Exception) -> Response:
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     return openai.error(503, str(error), "unavailable", Retry_After="5")
+
+
+async def _spent_up(_: Request, error: Exception) -> Response:
+    seconds = str(getattr(error, "seconds", 86_400))
+    return openai.error(429, str(error), "insufficient_quota", Retry_After=seconds)
 
 
 def _meters() -> Meters:

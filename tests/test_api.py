@@ -9,6 +9,7 @@ import pytest
 from serving_world import POST, QUESTION, SOURCE_URL, UNKNOWN, ask, client, endpoint
 
 from serving.api import build_api
+from serving.keys import SCOPES, Key, allow_key
 from serving.twin import LocalSpeaker
 
 
@@ -43,6 +44,47 @@ def test_every_route_but_health_and_page_asks_for_a_key(world, slot, twin, url):
     assert {path for _, path in routes - closed} == {"/", "/healthz", "/readyz", "/page/{name}"}
     assert len(closed) >= 9
     assert all(mistaken[r].status_code == 401 for r in closed)
+
+
+def test_a_key_reaches_the_routes_of_its_scopes_and_no_other(world, slot, twin, url):
+    routes = [
+        (method, re.sub(r"\{[^}]*\}", "none", route.path), route.dependencies)
+        for route in build_api(twin, LocalSpeaker(slot), world).routes
+        for method in route.methods - {"HEAD"}
+    ]
+    for scope in SCOPES:
+        allow_key(world, f"only-{scope}", Key(f"only-{scope}", (scope,), 500.0, 500.0))
+
+    def refused(scope):
+        key = {"Authorization": f"Bearer only-{scope}"}
+        answers = {
+            path: httpx.request(m, url + path, json={}, headers=key) for m, path, _ in routes
+        }
+        return {path for path, answer in answers.items() if answer.status_code == 403}
+
+    closed = {scope: refused(scope) for scope in SCOPES}
+    everything = set().union(*closed.values())
+
+    assert {"/v1/chat/completions", "/v1/retrieve", "/metrics", "/v1/feedback"} <= everything
+    # Each of them is open to one scope, and closed to all others.
+    for path in everything:
+        assert sum(path not in closed[scope] for scope in SCOPES) == 1, path
+    assert "/v1/models" not in everything
+
+
+def test_a_key_that_has_spent_its_day_is_told_so_before_a_word_is_streamed(world, url):
+    allow_key(world, "frugal", Key("frugal", tokens=30))
+    frugal = openai.OpenAI(base_url=f"{url}/v1", api_key="frugal", max_retries=0)
+
+    ask(frugal, max_tokens=4)
+    for stream in (False, True):
+        with pytest.raises(openai.RateLimitError, match="of its 30 tokens of today") as raised:
+            ask(frugal, max_tokens=4, stream=stream)
+
+    assert raised.value.code == "insufficient_quota"
+    assert 0 < int(raised.value.response.headers["retry-after"]) <= 86_400
+    # What is not spoken by the model costs nothing.
+    assert ask(frugal, UNKNOWN, max_tokens=4).abstained
 
 
 def test_the_stock_client_raises_on_a_wrong_key(url):

@@ -1,13 +1,15 @@
 """What stands before every route: keys, budgets, bounds, counters, headers, and errors in one shape."""
 
+import json
+
 import pytest
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from include.settings import Settings
-from serving.guard import MAX_BODY, authenticate, install_guard
-from serving.keys import allow_key, ensure_key
+from serving.guard import MAX_BODY, authenticate, install_guard, need
+from serving.keys import Key, allow_key, ensure_key
 from serving.twin import NoModel
 
 
@@ -30,6 +32,10 @@ def guarded(folder, **changes):
         if words.text == "nobody":
             raise NoModel("There is no champion yet.")
         return words.text
+
+    @api.get("/watch", dependencies=[Depends(authenticate), *need("watch")])
+    def watch() -> str:
+        return "seen"
 
     headers = {"Authorization": f"Bearer {ensure_key(world)}"}
     return TestClient(api, headers=headers, raise_server_exceptions=False), world
@@ -68,7 +74,7 @@ def test_everybody_else_is_told_to_bring_one(caller, presented):
 
 def test_who_asks_too_much_is_told_when_to_come_back(tmp_path):
     caller, world = guarded(tmp_path, requests_per_second=0.2, requests_burst=2)
-    allow_key(world, "for-a-friend", "friend", ("chat",))
+    allow_key(world, "for-a-friend", Key("friend"))
 
     first, second, third = say(caller), say(caller), say(caller)
     friend = say(caller, headers={"Authorization": "Bearer for-a-friend"})
@@ -77,6 +83,43 @@ def test_who_asks_too_much_is_told_when_to_come_back(tmp_path):
     assert 4 <= int(third.headers["retry-after"]) <= 6
     assert "Too many requests for this key" in error_of(third)
     assert friend.status_code == 200
+
+
+def test_a_key_may_do_what_its_scopes_say_and_nothing_else(tmp_path):
+    caller, world = guarded(tmp_path)
+    allow_key(world, "for-a-friend", Key("friend", ("chat",)))
+    friend = {"Authorization": "Bearer for-a-friend"}
+
+    refused = caller.get("/watch", headers=friend)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "insufficient_scope")
+    assert "lacks the scope 'watch'" in error_of(refused)
+    assert caller.get("/watch").json() == "seen"
+    assert say(caller, headers=friend).status_code == 200
+
+
+def test_the_audit_log_says_who_asked_what_route_and_never_what(tmp_path):
+    caller, world = guarded(tmp_path)
+    answers = [say(caller, "a secret thought"), say(caller, headers={"Authorization": "Bearer no"})]
+
+    text = (world.data_dir / "logs" / "audit.jsonl").read_text()
+    first, second = map(json.loads, text.splitlines())
+
+    assert (first["key"], first["route"], first["status"]) == ("platform", "/echo/{name}", 200)
+    assert (second["key"], second["status"]) == ("", 401)
+    assert [a.headers["x-request-id"] for a in answers] == [first["request"], second["request"]]
+    assert "secret" not in text and "Bearer" not in text
+
+
+def test_a_page_of_another_origin_is_let_nowhere(caller):
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+
+    preflight = caller.options("/echo/one", headers=asked)
+    answer = say(caller, headers={"Origin": "https://evil.example"})
+
+    for response in (preflight, answer):
+        assert not [h for h in response.headers if h.startswith("access-control-")]
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 def test_a_wrong_key_takes_nothing_out_of_anybodys_budget(tmp_path):
