@@ -81,6 +81,8 @@ class Settings(BaseModel):
 
     # Comma-separated hosts that may be crawled although they are not on the public internet.
     crawl_allow_hosts: str = ""
+    # A PEM file with the authorities that vouch for those hosts; empty: the public ones.
+    crawl_ca_file: str = ""
     crawl_user_agent: str = (
         "llm-twin/0.1 (+https://github.com/llm-twin/llm-twin; one person's own texts)"
     )
@@ -149,6 +151,11 @@ class Settings(BaseModel):
         """Return the port of a service, offset included: `port("mongo")`."""
         value: int = getattr(self, f"{name}_port")
         return value + self.port_offset
+
+    def allowed_hosts(self) -> frozenset[str]:
+        """Name the hosts (host, or host:port) that need not be public."""
+        listed = self.crawl_allow_hosts.lower().split(",")
+        return frozenset(host.strip() for host in listed if host.strip())
 
     def endpoint(self) -> str:
         """Return the address of the endpoint: a server's, or this machine's."""

@@ -76,8 +76,6 @@ class Web:
     def __init__(self, settings: Settings, documents: Documents | None) -> None:
         self._settings = settings
         self._documents = documents
-        listed = settings.crawl_allow_hosts.lower().split(",")
-        self._allowed = frozenset(host.strip() for host in listed if host.strip())
         self._robots: dict[str, Protego | None | Refused] = {}
         self._lost: dict[str, int] = {}
 
@@ -114,8 +112,12 @@ class Web:
         """Ask when it is the turn of this crawl at the host; to wait for that is no fault of the page."""
         self._check_lost(url)
         with host_turn(self._settings.data_dir / "crawl", _origin(url), pause) as waited:
-            limits = Limits(self._allowed, deadline + waited, self._settings.crawl_max_bytes)
-            return self._send(url, headers, limits)
+            most = self._settings.crawl_max_bytes
+            return self._send(url, headers, self._limits(deadline + waited, most))
+
+    def _limits(self, deadline: float, max_bytes: int, *, cut: bool = False) -> Limits:
+        known = self._settings
+        return Limits(known.allowed_hosts(), deadline, max_bytes, cut, known.crawl_ca_file)
 
     def _check_robots(self, url: str) -> float:
         """Refuse what robots.txt forbids; returns the seconds to leave between two requests to the host."""
@@ -144,8 +146,7 @@ class Web:
             for _ in range(MAX_REDIRECTS + 1):
                 with host_turn(turns, _origin(url), pause) as waited:
                     deadline += waited
-                    limits = Limits(self._allowed, deadline, ROBOTS_BYTES, cut=True)
-                    reply = self._send(url, {}, limits)
+                    reply = self._send(url, {}, self._limits(deadline, ROBOTS_BYTES, cut=True))
                 if reply.status not in (301, 302, 303, 307, 308):
                     break
                 url = _follow(url, reply)

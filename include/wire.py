@@ -44,20 +44,22 @@ class Reply:
 class Limits:
     """How far a request may go. `deadline` is a moment of the monotonic clock.
 
-    `allowed` hosts (host, or host:port) need not be public; with `cut`, a long body is cut instead of refused.
+    `allowed` hosts (host, or host:port) need not be public, and `ca_file` may name who vouches for them; with `cut`, a
+    long body is cut instead of refused.
     """
 
     allowed: frozenset[str]
     deadline: float
     max_bytes: int
     cut: bool = False
+    ca_file: str = ""
 
 
 def request(url: str, headers: Mapping[str, str], limits: Limits) -> Reply:
     """Ask once."""
     target = parse_url(url)
     backend = _Pinned(resolve(target, limits.allowed), limits.deadline)
-    context = httpcore.default_ssl_context() if target.scheme == "https" else None
+    context = _trust(target, limits) if target.scheme == "https" else None
     own = {"Accept-Encoding": "gzip, deflate", "Connection": "close"}
     named = list({"Host": target.netloc.decode(), **headers, **own}.items())
     pool = httpcore.ConnectionPool(context, network_backend=backend)
@@ -84,6 +86,13 @@ def _in_words(url: str) -> Iterator[None]:
         raise Refused("unreachable", url, f"{url} cannot be reached: {error}") from None
 
 
+def _trust(target: httpx.URL, limits: Limits) -> ssl.SSLContext:
+    """Trust the public authorities, or for an allowed host those of the file that vouches for it."""
+    if limits.ca_file and is_allowed(target, limits.allowed):
+        return ssl.create_default_context(cafile=limits.ca_file)
+    return httpcore.default_ssl_context()
+
+
 def parse_url(url: str) -> httpx.URL:
     """Read an address; only http and https are known here."""
     try:
@@ -98,13 +107,13 @@ def parse_url(url: str) -> httpx.URL:
 def resolve(target: httpx.URL, allowed: frozenset[str]) -> list[str]:
     """Look up the addresses of a host, and refuse it when one of them is not on the public internet."""
     url, host = str(target), target.raw_host.decode("ascii").strip("[]")
-    port = target.port or (443 if target.scheme == "https" else 80)
+    port = _port(target)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Refused("unreachable", url, f"The host of {url} has no address: {error}") from None
     addresses = list(dict.fromkeys(str(entry[4][0]).split("%")[0] for entry in found))
-    if {target.host.lower(), f"{target.host.lower()}:{port}"} & allowed:
+    if is_allowed(target, allowed):
         return addresses
     hint = "If you trust it, add host:port to TWIN_CRAWL_ALLOW_HOSTS."
     if private := [a for a in addresses if not is_public(a)]:
@@ -116,6 +125,16 @@ def resolve(target: httpx.URL, allowed: frozenset[str]) -> list[str]:
     if port not in PORTS:
         raise Refused("port", url, f"{url} is on port {port}; only 80 and 443 are fetched. {hint}")
     return addresses
+
+
+def is_allowed(target: httpx.URL, allowed: frozenset[str]) -> bool:
+    """Tell whether a host may be reached wherever it is."""
+    host = target.host.lower()
+    return bool({host, f"{host}:{_port(target)}"} & allowed)
+
+
+def _port(target: httpx.URL) -> int:
+    return target.port or (443 if target.scheme == "https" else 80)
 
 
 def is_public(address: str) -> bool:

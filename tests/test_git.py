@@ -1,10 +1,13 @@
 """A git repository gives what its author wrote, and nothing in it is ever run."""
 
+import random
+import socket
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from git_server import HOST, git_serving
 
 from include.crawlers import repository
 from include.crawlers.repository import copy_repository, read_head
@@ -280,9 +283,101 @@ def test_a_repository_that_is_too_large_or_too_slow_is_left(settings, work, monk
     monkeypatch.setattr(repository, "MAX_BYTES", 100)
     with (
         pytest.raises(ConnectionError, match="more than 100 bytes"),
-        copy_repository(settings, str(work.folder)),
+        copy_repository(settings, source(work.folder)),
     ):
         pass
     monkeypatch.setattr(repository, "SECONDS", 0.0)
     with pytest.raises(ConnectionError, match="more than 0 seconds"):
         read_head(settings, str(work.folder))
+
+
+@pytest.fixture
+def served(settings, work, tmp_path, monkeypatch):
+    """Serve the repository over https; returns the world that may read it, the source, and the server."""
+    work.commit(
+        f"Splice ropes\n\n{WHY}",
+        {"rope.py": CODE, "ballast.bin": random.Random(1).randbytes(400_000)},
+    )
+    work.commit("theirs", {"theirs.py": CODE * 2}, TOBIAS)
+    look_up = socket.getaddrinfo
+
+    def known(host: str, *rest: object, **named: object) -> list:
+        return look_up("127.0.0.1" if host == HOST else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", known)
+    with git_serving(tmp_path, tmp_path / "keys") as server:
+        hosts = {"crawl_allow_hosts": server.url.removeprefix("https://")}
+        world = settings.model_copy(update={**hosts, "crawl_ca_file": str(server.authority)})
+        yield world, source(f"{server.url}/work/.git"), server
+
+
+def test_over_https_only_the_author_s_own_is_read_and_next_time_only_news_is_fetched(
+    served, documents, work
+):
+    world, place, server = served
+
+    found = crawl(world, place, documents)
+    documents.put(found.documents)
+    first, server.sent, server.asked = server.sent, 0, 0
+    assert {d.title for d in found.documents} == {"rope.py", "Splice ropes"}
+    assert first > 400_000
+
+    again = crawl(world, place, documents)
+    assert (again.documents, again.unchanged) == ([], 2)
+    assert server.sent < 2_000, "an unmoved HEAD is asked for, and nothing else"
+
+    server.sent = 0
+    work.commit("More", {"knot.py": CODE * 3}, day=9)
+    assert [d.title for d in crawl(world, place, documents).documents] == ["knot.py"]
+    assert 0 < server.sent < 10_000
+
+
+def test_history_that_was_rewritten_there_is_followed(served, documents, work):
+    world, place, _ = served
+    crawl(world, place, documents)
+
+    work.git("checkout", "--quiet", "--orphan", "anew")
+    work.git("rm", "--quiet", "-r", "--cached", ".")
+    (work.folder / "rope.py").unlink()
+    work.commit("anew", {"anew.py": CODE * 4})
+    work.git("branch", "--force", "main", "HEAD")
+    found = crawl(world, place, documents)
+
+    assert {d.title for d in found.documents} == {"anew.py", "theirs.py"}, "all of it is hers now"
+
+
+@pytest.mark.parametrize("how", ["nobody vouches", "not allowed", "another authority"])
+def test_a_server_that_cannot_be_trusted_is_not_read(served, documents, how, tmp_path):
+    world, place, server = served
+    other = ""
+    if how == "another authority":
+        with git_serving(tmp_path, tmp_path / "other") as stranger:
+            other = str(stranger.authority)
+    changed = {
+        "nobody vouches": {"crawl_ca_file": ""},
+        "not allowed": {"crawl_allow_hosts": ""},
+        "another authority": {"crawl_ca_file": other},
+    }[how]
+
+    with pytest.raises(ConnectionError, match="certificate|not to the public internet"):
+        crawl(world.model_copy(update=changed), place, documents)
+    assert server.asked == 0
+
+
+def test_what_is_fetched_over_https_is_bounded_and_a_spoilt_copy_is_begun_anew(
+    served, documents, work, monkeypatch
+):
+    world, place, _ = served
+    kept = world.data_dir / "git" / "code.git"
+    with monkeypatch.context() as patched:
+        patched.setattr(repository, "MAX_BYTES", 100_000)
+        with pytest.raises(ConnectionError, match="git fetch was ended: .*more than 100000 bytes"):
+            crawl(world, place, documents)
+    assert list(kept.parent.iterdir()) == []
+
+    crawl(world, place, documents)
+    (kept / "HEAD").write_bytes(b"")
+    work.commit("More", {"knot.py": CODE * 3}, day=9)
+    with pytest.raises(ConnectionError, match="git .* failed"):
+        crawl(world, place, documents)
+    assert {d.title for d in crawl(world, place, documents).documents} >= {"knot.py", "rope.py"}

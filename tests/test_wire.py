@@ -6,6 +6,7 @@ import time
 import zlib
 
 import pytest
+from git_server import git_serving
 from web_site import refusal, web
 
 from include.settings import Settings
@@ -177,6 +178,18 @@ def test_a_server_that_drips_is_left_in_time(site, part):
     started = time.monotonic()
     assert refusal(reader, f"{site.url}/a").reason == "timeout"
     assert time.monotonic() - started < 30
+
+
+def test_an_allowed_host_may_have_an_authority_of_its_own(tmp_path):
+    with git_serving(tmp_path, tmp_path / "keys") as server:
+        host = f"127.0.0.1:{server.url.rpartition(':')[2]}"
+        known = {"data_dir": tmp_path, "crawl_delay": 0.0, "crawl_allow_hosts": host}
+        vouched = Settings(**known, crawl_ca_file=str(server.authority))
+
+        refused = refusal(open_web(Settings(**known), None), f"https://{host}/a")
+        assert refused.reason == "unreachable" and "certificate verify failed" in str(refused)
+        assert server.asked == 0
+        assert refusal(open_web(vouched, None), f"https://{host}/a").reason == "http-404"
 
 
 def test_a_page_that_is_cut_off_is_refused(site):

@@ -58,7 +58,7 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
     known = _held(documents, key, head)
     if known is not None:
         return Crawl([], known, [], [])
-    with copy_repository(settings, source.where) as repository:
+    with copy_repository(settings, source) as repository:
         found = [*_files(source, repository), *_messages(source, repository)]
     became = json.dumps({d.url: d.revision for d in found})
     documents.put_page_state(key, head=head, became=became)

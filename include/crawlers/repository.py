@@ -5,6 +5,7 @@ address that was checked, an end in time and in bytes.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,10 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import unquote
 
 from include.settings import Settings
-from include.wire import parse_url, resolve
+from include.wire import is_allowed, parse_url, resolve
+from ml.types import Source
 
+# How the addresses of documents from repositories end, whatever the site.
+_ADDRESS = re.compile(r"/(blob/HEAD|commit)/([^?#]+)$")
+# What HEAD there is called here.
+_HEAD = "copy"
 SECONDS = 300.0
 MAX_BYTES = 500_000_000
 _SAFE = {
@@ -27,6 +34,7 @@ _SAFE = {
     "core.symlinks": "false",
     "core.fsmonitor": "false",
     "fetch.recurseSubmodules": "false",
+    "gc.auto": "0",
     "http.followRedirects": "false",
     "safe.directory": "*",
     "core.quotePath": "false",
@@ -63,16 +71,40 @@ def read_head(settings: Settings, where: str) -> str:
 
 
 @contextmanager
-def copy_repository(settings: Settings, where: str) -> Iterator["Repository"]:
-    """Copy a repository for as long as it is read."""
+def copy_repository(settings: Settings, source: Source) -> Iterator["Repository"]:
+    """Copy a repository for as long as it is read; of one on the web the copy is kept, and only news is fetched later.
+
+    A kept copy with which anything goes wrong is dropped, so that the next try begins anew.
+    """
     place = settings.data_dir / "git"
     place.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place) as folder:
-        bare = Path(folder) / "copy.git"
-        options = ("--bare", "--no-tags", "--single-branch", "--no-hardlinks", "--template=")
-        command = ("clone", "--quiet", *options, "--", where, str(bare))
-        _git(_reach(settings, where), *command, watched=Path(folder))
-        yield Repository(bare)
+        kept = (place if "://" in source.where else Path(folder)) / f"{source.id}.git"
+        try:
+            if kept.exists():
+                _fetch(settings, source.where, kept)
+            else:
+                fresh = Path(folder) / "fresh.git"
+                _git({}, "init", "--quiet", "--template=", f"--initial-branch={_HEAD}", at=fresh)
+                _fetch(settings, source.where, fresh)
+                fresh.rename(kept)
+            yield Repository(kept)
+        except ConnectionError:
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
+
+
+def copies_with(settings: Settings, urls: Iterable[str]) -> list[Path]:
+    """Find the kept copies whose history holds a file or commit that one of these addresses ends with."""
+    copies = sorted((settings.data_dir / "git").glob("*.git"))
+    ends = [found.groups() for url in sorted(urls) if (found := _ADDRESS.search(url))]
+    return [c for c in copies if any(Repository(c).holds(*end) for end in ends)]
+
+
+def _fetch(settings: Settings, where: str, bare: Path) -> None:
+    refs = f"+HEAD:refs/heads/{_HEAD}"
+    command = ("fetch", "--quiet", "--no-tags", "--no-auto-maintenance", "--", where, refs)
+    _git(_reach(settings, where), *command, at=bare, watched=bare)
 
 
 class Repository:
@@ -127,8 +159,17 @@ class Repository:
         """Return what a file says."""
         return self._ask("cat-file", "blob", blob)
 
+    def holds(self, what: str, name: str) -> bool:
+        """Tell whether a `commit`, or a path (`blob/HEAD`), is or was in the copy."""
+        named = (name,) if what == "commit" else ("HEAD", "--", unquote(name))
+        try:
+            return bool(self._ask("rev-list", "--max-count=1", *named))
+        except ConnectionError:
+            # No such commit.
+            return False
+
     def _ask(self, *command: str) -> bytes:
-        return _git({}, "--git-dir", str(self._folder), *command)
+        return _git({}, *command, at=self._folder)
 
 
 def _reach(settings: Settings, where: str) -> dict[str, str]:
@@ -142,19 +183,24 @@ def _reach(settings: Settings, where: str) -> dict[str, str]:
         raise ValueError(
             f"{where} is not fetched: git is read over https, or from a folder or bundle."
         )
-    allowed = frozenset(h.strip().lower() for h in settings.crawl_allow_hosts.split(","))
+    allowed = settings.allowed_hosts()
     address = resolve(target, allowed)[0]
     written = f"[{address}]" if ":" in address else address
     pinned = f"{target.host}:{target.port or 443}:{written}"
-    return {"protocol.https.allow": "always", "http.curloptResolve": pinned}
+    vouched = is_allowed(target, allowed) and settings.crawl_ca_file
+    trust = {"http.sslCAInfo": settings.crawl_ca_file} if vouched else {}
+    return {"protocol.https.allow": "always", "http.curloptResolve": pinned, **trust}
 
 
-def _git(reach: dict[str, str], *command: str, watched: Path | None = None) -> bytes:
-    """Run git; one that takes too long or too much is ended with all its helpers."""
+def _git(
+    reach: dict[str, str], *command: str, at: Path | None = None, watched: Path | None = None
+) -> bytes:
+    """Run git, `at` a bare repository; one that takes too long or too much is ended with all its helpers."""
     program = shutil.which("git")
     if program is None:
         raise FileNotFoundError("git was not found; install it (Debian: apt-get install git).")
     options = [x for key, value in {**_SAFE, **reach}.items() for x in ("-c", f"{key}={value}")]
+    options += [f"--git-dir={at}"] if at else []
     with TemporaryDirectory() as home:
         out, err = Path(home) / "out", Path(home) / "err"
         with out.open("wb") as stdout, err.open("wb") as stderr:
@@ -190,13 +236,18 @@ def _environment(program: str, home: str) -> dict[str, str]:
 
 def _wait(process: "subprocess.Popen[bytes]", watched: list[Path], what: str) -> None:
     end, pause = time.monotonic() + SECONDS, 0.002
-    while process.poll() is None:
-        late, fat = time.monotonic() > end, sum(map(_size, watched)) > MAX_BYTES
-        if late or fat:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            limit = f"{SECONDS:.0f} seconds" if late else f"{MAX_BYTES} bytes"
+    while True:
+        # In this order: what it wrote just before it ended counts as well.
+        ended, late = process.poll() is not None, time.monotonic() > end
+        fat = sum(map(_size, watched)) > MAX_BYTES
+        if fat or (late and not ended):
+            if not ended:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            limit = f"{MAX_BYTES} bytes" if fat else f"{SECONDS:.0f} seconds"
             raise ConnectionError(f"git {what} was ended: it took more than {limit}.")
+        if ended:
+            return
         time.sleep(pause)
         pause = min(pause * 1.5, 0.2)
 
