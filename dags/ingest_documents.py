@@ -1,22 +1,24 @@
 """Crawl every source into MongoDB.
 
-One mapped task for each source that is due by its schedule fetches what is new or changed; then one
-task judges everything by the raw suite, keeps the good and quarantines the bad with its reasons. A bad
-source never stops the others: what is good flows on as the asset `documents`, and the run turns red
-at its last task.
-Start it by hand with the name of one source to crawl only that one, due or not.
+Every hour it asks which sources are due by their schedules, those without one daily; when none is, it ends there
+and nothing downstream starts. One mapped task for each due source fetches what is new or changed; then one task
+judges everything by the raw suite, keeps the good and quarantines the bad with its reasons. A bad source never
+stops the others: what is good flows on as the asset `documents`, and the run turns red at its last task.
+Started by hand it crawls sources without a schedule as well, whenever that is, and what failed before; with the
+name of one source only that one, due or not.
 """
 
 from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk.types import DagRunProtocol
 from twin_airflow.assets import DOCUMENTS
 from twin_airflow.verbs import DEFAULT_ARGS, run_verb, verb
 
 
 @dag(
-    # Every midnight; a run for the last one is not made up for when the DAG is unpaused.
-    schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC", run_immediately=timedelta()),
+    # Every hour; a run for the last one is not made up for when the DAG is unpaused.
+    schedule=CronTriggerTimetable("0 * * * *", timezone="UTC", run_immediately=timedelta()),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
@@ -27,10 +29,12 @@ from twin_airflow.verbs import DEFAULT_ARGS, run_verb, verb
 def ingest_documents() -> None:
     """Wire the tasks."""
 
-    @task
-    def list_sources(params: dict[str, str] | None = None) -> list[str]:
-        chosen = (params or {}).get("source")
-        return [chosen] if chosen else run_verb("list_sources")
+    @task.short_circuit
+    def list_sources(params: dict[str, str], dag_run: DagRunProtocol) -> list[str]:
+        if chosen := params.get("source"):
+            return [chosen]
+        by_the_clock = dag_run.run_type == "scheduled"
+        return run_verb("list_sources", *["daily"] * by_the_clock)
 
     @task(map_index_template="{{ source_id }}")
     def crawl_source(source_id: str) -> object:
@@ -42,7 +46,6 @@ def ingest_documents() -> None:
     crawled = crawl_source.expand(source_id=list_sources())
     stored = verb("store_documents", trigger_rule="all_done", outlets=[DOCUMENTS])
     crawled >> stored
-    # With no source due, crawling is skipped; what waited to be judged is still checked.
     [crawled, stored] >> verb("check_ingestion", trigger_rule="none_failed")
 
 

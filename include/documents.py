@@ -80,6 +80,10 @@ class Documents(Rejections, Journal, Erasures):
         """List what waits to be judged."""
         return [from_record(Document, r) for r in self._all("staged")]
 
+    def waiting_sources(self) -> set[str]:
+        """Name the sources of what waits to be judged."""
+        return {str(r["source"]) for r in self._collection("staged").find({}, {"source": 1})}
+
     def unstage(self, ids: Iterable[str]) -> None:
         """Clear judged documents from the staging area."""
         self._delete("staged", ids)

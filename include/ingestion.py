@@ -12,7 +12,7 @@ from include.crawlers.outcome import forgotten_urls, source_mark
 from include.documents import Documents, open_documents
 from include.quality import broken_sources, refuse_documents
 from include.reasons import explain
-from include.schedules import is_due
+from include.schedules import is_due, may_try_again
 from include.settings import Settings
 from include.source_checks import judge_sources
 from include.sources import Crawl, crawl, find_source, load_sources
@@ -29,15 +29,37 @@ def check_sources(settings: Settings) -> dict[str, str]:
     return judge_sources(settings)
 
 
-def list_sources(settings: Settings) -> list[str]:
-    """Name the sources that are due: those without a schedule, and those whose moment came since their last crawl."""
-    sources, last = load_sources(settings), dict[str, datetime]()
-    if any(source.schedule for source in sources):
-        with open_documents(settings) as documents:
-            last = {str(r["source"]): r["at"] for r in documents.runs("crawl_source")}
-    due = [s.id for s in sources if is_due(s.schedule, last.get(s.id), _now())]
+def list_sources(settings: Settings, otherwise: str = "") -> list[str]:
+    """Name the sources that are due: their moment came since their last crawl, or texts of theirs wait to be judged.
+
+    Without `otherwise` somebody asks: sources without a schedule are due, and so is what failed. A clock names the
+    schedule of the former, and leaves what failed to its next moment, or the next day.
+    """
+    sources, now = load_sources(settings), _now()
+    with open_documents(settings) as documents:
+        waiting, crawled = documents.waiting_sources(), _when(documents, "crawl_source")
+        tried = _when(documents, "crawl_attempt")
+    due = [
+        s.id
+        for s in sources
+        if s.id in waiting or _is_due(s, otherwise, crawled.get(s.id), tried.get(s.id), now)
+    ]
     log.info("%d of %d sources are due", len(due), len(sources))
     return due
+
+
+def _when(documents: Documents, verb: str) -> dict[str, datetime]:
+    return {str(r["source"]): r["at"] for r in documents.runs(verb)}
+
+
+def _is_due(
+    source: Source, otherwise: str, crawled: datetime | None, tried: datetime | None, now: datetime
+) -> bool:
+    schedule = source.schedule or otherwise
+    failed = tried if tried and (not crawled or crawled < tried) else None
+    return is_due(schedule, crawled, now) and (
+        not otherwise or may_try_again(schedule, failed, now)
+    )
 
 
 def crawl_source(settings: Settings, source_id: str) -> dict[str, int | str]:
@@ -51,6 +73,7 @@ def crawl_source(settings: Settings, source_id: str) -> dict[str, int | str]:
             raise PermissionError(
                 f"Source {source_id} was asked to be forgotten; take it out of {settings.sources_file}."
             )
+        documents.put_run("crawl_attempt", source_id, {"source": source_id}, _now())
         found = crawl(settings, source, documents)
         staged = documents.stage(found.documents)
         documents.reject(found.rejected, _now())

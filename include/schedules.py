@@ -9,6 +9,7 @@ WORDS: Mapping[str, str] = {
     "weekly": "0 0 * * 1",
     "monthly": "0 0 1 * *",
 }
+EVERY_DAY = WORDS["daily"]
 
 
 def read_schedule(said: str) -> str:
@@ -32,3 +33,8 @@ def is_due(schedule: str, last: datetime | None, at: datetime) -> bool:
         return True
     following: datetime = croniter(fields, last.astimezone(UTC)).get_next(datetime)
     return following <= at
+
+
+def may_try_again(schedule: str, failed: datetime | None, at: datetime) -> bool:
+    """Tell whether what failed may be tried again: when its schedule says so, or a day has begun."""
+    return is_due(schedule, failed, at) or is_due(EVERY_DAY, failed, at)

@@ -1,12 +1,13 @@
 """Run DAGs in a real Airflow, one after another, and print what happened: a program for `test_dags.py`.
 
-`python tests/run_dags.py DAG_ID[=CONF] …`, CONF in JSON, with Airflow's settings in the environment. Airflow
-reads them when it is imported, so this is a process of its own.
+`python tests/run_dags.py DAG_ID[@scheduled][=CONF] …`, CONF in JSON, with Airflow's settings in the environment.
+Airflow reads them when it is imported, so this is a process of its own.
 """
 
 import json
 import sys
 import warnings
+from unittest import mock
 
 
 def main(plan: list[str]) -> None:
@@ -23,11 +24,25 @@ def main(plan: list[str]) -> None:
         "runs": {},
     }
     for step in plan:
-        dag_id, _, conf = step.partition("=")
-        run = bag.get_dag(dag_id).test(run_conf=json.loads(conf or "{}"))
+        name, _, conf = step.partition("=")
+        dag_id, _, how = name.partition("@")
+        with started(how):
+            run = bag.get_dag(dag_id).test(run_conf=json.loads(conf or "{}"))
         told["runs"][step] = {"state": run.state, "tasks": tasks(run)}
     told |= stored()
     sys.stdout.write("\n" + json.dumps(told, default=str) + "\n")
+
+
+def started(how: str):
+    """Let the next test run be one that Airflow's clock has started; a test run is one by hand otherwise."""
+    from airflow.serialization.definitions.dag import SerializedDAG
+
+    create = SerializedDAG.create_dagrun
+
+    def created(self, **facts):
+        return create(self, **facts | ({"run_type": how} if how else {}))
+
+    return mock.patch.object(SerializedDAG, "create_dagrun", created)
 
 
 def describe(dag) -> dict:

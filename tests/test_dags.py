@@ -33,9 +33,11 @@ FORGET = f"forget_document={json.dumps({'url': FORGOTTEN})}"
 REVIEW = f"review_quarantine={json.dumps({'action': 'list'})}"
 ONE_SOURCE = f"ingest_documents={json.dumps({'source': SOURCES[0]})}"
 AGAIN = "promote_model={}"
+# Before the one with a source: a test run leaves its parameters to the next.
+BY_THE_CLOCK = "ingest_documents@scheduled"
 PLAN = (
     *("ingest_documents", "build_features", "build_dataset", "finetune_model", "promote_model"),
-    *(AGAIN, FORGET, REVIEW, ONE_SOURCE, "watch_serving"),
+    *(AGAIN, FORGET, REVIEW, BY_THE_CLOCK, ONE_SOURCE, "watch_serving"),
 )
 # What a DAG file must not load: a DAG processor looks at it every half minute.
 HEAVY = {
@@ -155,7 +157,7 @@ def test_the_dags_run_when_they_should_one_run_at_a_time_and_never_for_the_past(
     dags = told.airflow["dags"]
 
     assert {name: d["schedule"] for name, d in dags.items()} == {
-        "ingest_documents": "0 0 * * *",
+        "ingest_documents": "0 * * * *",
         "build_features": "Asset",
         "build_dataset": "Asset",
         "finetune_model": "@continuous",
@@ -315,6 +317,20 @@ def test_started_by_hand_for_one_source_it_crawls_only_that_one(told):
         "suspected": 0,
     }
     assert told.airflow["runs"][ONE_SOURCE]["state"] == "success"
+
+
+def test_when_no_source_is_due_nothing_is_crawled_or_stored_and_no_pipeline_starts(told):
+    run = told.airflow["runs"][BY_THE_CLOCK]
+
+    assert run["tasks"].pop("list_sources") | {"value": None} == {
+        "state": "success",
+        "value": None,
+        "label": None,
+        "tries": 1,
+    }
+    assert {t["state"] for t in run["tasks"].values()} == {"skipped"}
+    stored = [e for e in told.airflow["events"] if e[1] == "documents"]
+    assert len(stored) == 2 and run["state"] == "success"
 
 
 def test_nobody_asked_the_endpoint_anything_yet_and_the_watch_says_so(told):

@@ -1,7 +1,7 @@
 """Taking in: bad sources and bad texts are sentences, and never stop the good ones."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -115,6 +115,8 @@ def test_a_source_with_a_schedule_is_due_when_its_time_came_round(
     assert ingestion.list_sources(world) == ["own", "rare"]
 
     ingestion.crawl_source(world, "rare")
+    assert ingestion.list_sources(world) == ["own", "rare"], "what waits to be judged is due"
+    ingestion.store_documents(world)
     assert ingestion.list_sources(world) == ["own"]
     assert ingestion.crawl_source(world, "rare")["unchanged"] == 1
 
@@ -125,11 +127,38 @@ def test_a_source_with_a_schedule_is_due_when_its_time_came_round(
     assert ingestion.list_sources(world) == ["own", "rare"]
 
 
-def test_a_crawl_that_failed_is_due_again(settings: Settings, tmp_path: Path) -> None:
-    world = with_sources(settings, tmp_path, own_source("own", schedule="monthly"))
+def test_the_clock_finds_sources_without_a_schedule_due_when_a_moment_of_its_own_came(
+    world: Settings,
+) -> None:
+    ingestion.crawl_source(world, "own")
+    ingestion.store_documents(world)
+
+    assert ingestion.list_sources(world) == ["own"]
+    assert ingestion.list_sources(world, "0 0 1 1 *") == []
+    crawled_at(world, datetime(2020, 1, 1, tzinfo=UTC))
+    assert ingestion.list_sources(world, "0 0 1 1 *") == ["own"]
+
+
+def crawled_at(world: Settings, at: datetime) -> None:
+    """Date the last crawl, and the last try, of the source."""
+    with open_documents(world) as documents:
+        for verb in ("crawl_source", "crawl_attempt"):
+            documents.put_run(verb, "own", {"source": "own"}, at)
+
+
+def test_a_crawl_that_failed_is_due_again_for_whoever_asks_and_for_the_clock_on_another_day(
+    settings: Settings, tmp_path: Path
+) -> None:
+    world = with_sources(settings, tmp_path, own_source("own", schedule="0 0 1 1 *"))
 
     assert "0 of 0 texts could be read" in said_by(world, "own")
     assert ingestion.list_sources(world) == ["own"]
+    with open_documents(world) as documents:
+        now, then = datetime.now(UTC), datetime(2020, 1, 1, tzinfo=UTC)
+        documents.put_run("crawl_attempt", "own", {"source": "own"}, now + timedelta(days=1))
+        assert ingestion.list_sources(world, "daily") == []
+        documents.put_run("crawl_attempt", "own", {"source": "own"}, then)
+    assert ingestion.list_sources(world, "daily") == ["own"]
 
 
 def test_a_source_that_suddenly_has_little_takes_nothing_away_until_it_stays_so(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from include.schedules import WORDS, is_due, read_schedule
+from include.schedules import WORDS, is_due, may_try_again, read_schedule
 
 # A Wednesday.
 LAST = datetime(2026, 11, 25, 0, 1, 30, tzinfo=UTC)
@@ -34,6 +34,17 @@ def test_a_source_is_due_when_a_moment_of_its_schedule_has_passed(schedule, at, 
 
 def test_what_was_never_crawled_is_due():
     assert is_due("weekly", None, LAST)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hours", "may"),
+    [("hourly", 1, True), ("daily", 1, False), ("monthly", 23, False), ("monthly", 24, True)],
+)
+def test_what_failed_is_tried_again_by_its_schedule_but_every_day_at_the_least(
+    schedule, hours, may
+):
+    assert may_try_again(schedule, LAST, LAST + timedelta(hours=hours)) == may
+    assert may_try_again(schedule, None, LAST)
 
 
 @pytest.mark.parametrize("said", ["sometimes", "* * *", "99 * * * *", "0 0 * * * *", "@daily"])
