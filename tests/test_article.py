@@ -53,6 +53,24 @@ def test_comments_of_readers_and_hidden_text_are_not_the_authors():
         assert foreign not in text
 
 
+@pytest.mark.parametrize(
+    "style",
+    [
+        *("opacity:0", "height:0;overflow:hidden", "color:#FFF; background:white"),
+        *("position:absolute;left:-9999px", "text-indent:-999em", "clip:rect(0,0,0,0)"),
+    ],
+)
+def test_a_box_that_nobody_sees_is_not_read(style):
+    page = f"<article><p>{words()}</p><p style='{style}'>The unseen order.</p></article>"
+
+    assert "unseen" not in read_article(page, URL).text
+
+
+@pytest.mark.parametrize("style", ["opacity:0", "color:#111;background-color:#fff", "height:0.5em"])
+def test_an_article_that_fades_in_is_read(style):
+    assert read_article(f"<article style='{style}'><p>{words()}</p></article>", URL).text
+
+
 def test_what_readers_wrote_is_kept_apart_and_once():
     (comments,) = read_article((SAVED / "article.html").read_text(), URL).comments
 

@@ -38,7 +38,13 @@ _COMMENTS = frozenset(("comment", "comments", "commentlist"))
 _NOTES = frozenset("note notes tip warning callout admonition footnote footnotes endnotes".split())
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|em|%)?\s*(?:;|$)"
+    r"|(?:left|right|top|text-indent)\s*:\s*-\d{3,}(?:px|em|rem|%)?|clip\s*:\s*rect\(\s*0|clip-path\s*:\s*inset\(\s*(?:50|100)%"
 )
+# Pages that fade in or fold out begin like this as well: it hides a box, not a whole article.
+_FAINT = re.compile(
+    r"(?<![-\w])opacity\s*:\s*0(?:\.0*)?\s*(?:;|$)|(?<![-\w])(?:max-)?height\s*:\s*0(?:px)?\s*(?:;|$)"
+)
+_COLOUR = re.compile(r"(?<![-\w])(color|background(?:-color)?)\s*:\s*([^;]+)")
 # A container that holds more of the page than this is not a box beside the article, whatever its class says.
 _BOX_SHARE = 0.5
 # The article is the smallest node that holds this share of what trafilatura found.
@@ -61,7 +67,7 @@ def prune(soup: BeautifulSoup) -> tuple[str, ...]:
     for node in [tag for tag in soup.find_all(True) if _may_go(tag)]:
         start, end = extents[id(node)]
         hidden = _is_hidden(node)
-        if hidden or (_is_junk(node) and end - start < small):
+        if hidden or (end - start < small and (_is_junk(node) or _is_faint(node))):
             if not hidden and _COMMENTS & _names(node) and gone.isdisjoint(map(id, node.parents)):
                 comments.append(to_markdown(node))
             gone.add(id(node))
@@ -86,6 +92,21 @@ def _is_hidden(node: Tag) -> bool:
     style = str(node.get("style") or "").lower()
     return (
         node.has_attr("hidden") or node.get("aria-hidden") == "true" or bool(_HIDDEN.search(style))
+    )
+
+
+def _is_faint(node: Tag) -> bool:
+    """Tell whether a node is transparent, folded up, or written in the colour that it is written on."""
+    style = str(node.get("style") or "").lower()
+    grounds = {m[1] == "color": _plain(m[2]) for m in _COLOUR.finditer(style)}
+    return bool(_FAINT.search(style)) or (len(grounds) == 2 and len(set(grounds.values())) == 1)
+
+
+def _plain(colour: str) -> str:
+    """Write a colour in one form, as far as its short and long hexadecimal forms go."""
+    colour = {"white": "#fff", "black": "#000"}.get(colour.strip(), colour.strip())
+    return (
+        "#" + "".join(c * 2 for c in colour[1:]) if re.fullmatch("#[0-9a-f]{3}", colour) else colour
     )
 
 
