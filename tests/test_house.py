@@ -210,6 +210,25 @@ def test_every_file_with_thought_in_it_has_a_test_file():
     assert missing == []
 
 
+def test_fine_tuning_is_done_by_trl_and_peft():
+    """What their trainers lack is added to them: callbacks, collators, samplers, overridden methods; never a loop of ours."""
+    used = {
+        (module, alias.name)
+        for path in sorted((ROOT / "ml").glob("*.py"))
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom) and (module := (node.module or "").split(".")[0])
+        for alias in node.names
+    }
+    calls = [
+        name(path)
+        for path in sorted((ROOT / "ml").glob("*.py"))
+        if re.search(r"\.backward\(\)", path.read_text()) and path.name != "tiny.py"
+    ]
+
+    assert {("trl", "SFTTrainer"), ("trl", "DPOTrainer"), ("peft", "LoraConfig")} <= used
+    assert calls == [], f"{calls} train by themselves: let TRL's trainers do it"
+
+
 def test_no_file_names_this_machine():
     kept = [
         p
