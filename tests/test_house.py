@@ -211,7 +211,7 @@ def test_every_file_with_thought_in_it_has_a_test_file():
 
 
 def test_fine_tuning_is_done_by_trl_and_peft():
-    """What their trainers lack is added to them: callbacks, collators, samplers, overridden methods; never a loop of ours."""
+    """What their trainers lack is added by callbacks, collators and overridden methods, not by a loop of ours."""
     used = {
         (module, alias.name)
         for path in sorted((ROOT / "ml").glob("*.py"))
