@@ -9,7 +9,7 @@ import numpy as np
 
 from include import registry
 from include.documents import open_documents
-from include.learning import open_experiment
+from include.experiments import open_experiment
 from include.settings import Settings
 from include.vectors import Vector, open_vectors
 from ml.files import write_whole

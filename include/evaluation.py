@@ -15,7 +15,8 @@ from typing import Any
 from include import registry
 from include.cleaning import clean_originals
 from include.documents import open_documents
-from include.learning import base_folder, open_experiment
+from include.experiments import dataset_artifact, model_artifact, open_experiment
+from include.learning import base_folder
 from include.settings import Settings
 from include.withdrawals import stale
 from ml.evaluate import Scores, score_model, summarise
@@ -51,6 +52,8 @@ def evaluate_model(settings: Settings, model_id: str) -> dict[str, float]:
     registry.write_evaluation(settings, model_id, record | {"champion_id": champion or ""})
     summary = dict(summarise(scores["candidate"], scores["base"]))
     with open_experiment(settings, "evaluate", model_id) as run:
+        run.uses(*dataset_artifact(settings, model.dataset_id))
+        run.uses(*model_artifact(settings, model_id))
         run.summary(summary)
         run.table("samples", ("prompt", "said"), [list(s) for s in scores["candidate"].samples])
     return summary

@@ -118,8 +118,16 @@ def list_datasets(settings: Settings) -> list[str]:
     return finished(artifacts_root(settings) / "datasets")
 
 
-def publish_model(settings: Settings, folder: Path, version: ModelVersion) -> ModelVersion:
-    """Publish a trained model from its training folder, without checkpoints; never a pickle."""
+def publish_model(
+    settings: Settings,
+    folder: Path,
+    version: ModelVersion,
+    learned: Mapping[str, str] | None = None,
+) -> ModelVersion:
+    """Publish a trained model from its training folder, without checkpoints; never a pickle.
+
+    `learned` are the hashes of the files that it was trained on, so that a training can be repeated.
+    """
     chosen = [p for p in sorted(folder.rglob("*")) if p.is_file() and _is_of_model(p, folder)]
     if pickled := [p.name for p in chosen if p.suffix in PICKLES]:
         raise ValueError(
@@ -134,7 +142,11 @@ def publish_model(settings: Settings, folder: Path, version: ModelVersion) -> Mo
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
 
-    reproduce = {"verb": "train_model", "arguments": [version.dataset_id]}
+    reproduce = {
+        "verb": "train_model",
+        "arguments": [version.dataset_id],
+        "learned": dict(learned or {}),
+    }
     publish(settings, model_folder(settings, version.id), asdict(version), fill, reproduce)
     return read_model(settings, version.id)
 

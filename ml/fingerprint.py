@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from ml.chunk import chunk_document
 from ml.prompts import PROMPT_VERSION, twin_messages
 from ml.text import clean
-from ml.types import CleanDocument, Document, Kind, digest
+from ml.types import CleanDocument, Document, Kind, Message, digest
 
 _ARTICLE = (
     """# Tides
@@ -67,9 +67,14 @@ def index_fingerprint(
 
 def model_fingerprint(index: str, base_model: str) -> str:
     """Name how a model is prompted and on what it stands."""
+    said = [m.content for m in canned_prompt()]
+    return digest("model", index, base_model, PROMPT_VERSION, *said)
+
+
+def canned_prompt() -> tuple[Message, ...]:
+    """Render a prompt about nothing, which shows how a model is prompted."""
     style = {"sentence_words": 20.4, "semicolon_rate": 3.0, "exclamation_rate": 0.0}
-    messages = twin_messages("What is <|x|> this?", ["A note."], style, "Somebody")
-    return digest("model", index, base_model, PROMPT_VERSION, *(m.content for m in messages))
+    return twin_messages("What is <|x|> this?", ["A note."], style, "Somebody")
 
 
 def check(ours: str, theirs: str, what: str, remedy: str) -> None:

@@ -4,17 +4,22 @@ The one door to W&B. It mirrors what the registry holds and is never asked for a
 network everything waits in the run's folder (`wandb leet FOLDER` shows it, `wandb sync` sends it).
 """
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml.files import write_whole
+
 if TYPE_CHECKING:
     import wandb
 
 log = logging.getLogger(__name__)
 
+# Of a kept curve, beside the model.
+CURVE = "curve.jsonl"
 MODES = ("offline", "online", "disabled")
 
 
@@ -42,37 +47,83 @@ class Run:
         shown = wandb.Html(str(page), inject=False)
         self._run.log({name: wandb.Image(str(image)), f"{name}_page": shown})
 
-    def artifact(self, name: str, kind: str, files: Path | Sequence[Path]) -> None:
-        """Add a folder or some files that stay as they are, so that a later sync finds them."""
+    def page(self, name: str, page: Path) -> None:
+        """Add an interactive page, copied into the run."""
         import wandb
 
-        artifact = wandb.Artifact(name, type=kind)
-        # What is published never changes, so it need not be copied to W&B's own folder first.
-        if isinstance(files, Path) and files.is_dir():
-            artifact.add_dir(str(files), policy="immutable", skip_cache=True)
-        else:
-            for file in [files] if isinstance(files, Path) else files:
-                artifact.add_file(str(file), policy="immutable", skip_cache=True)
+        self._run.log({name: wandb.Html(str(page), inject=False)})
+
+    def artifact(self, name: str, kind: str, files: Path | Sequence[Path]) -> None:
+        """Add a folder or some files that this run made and that stay as they are, so that a later sync finds them."""
         # Nothing is asked of the result: version and wait() raise offline.
-        self._run.log_artifact(artifact)
+        self._run.log_artifact(_artifact(name, kind, files))
+
+    def uses(self, name: str, kind: str, files: Path | Sequence[Path]) -> None:
+        """Add a folder or some files that this run was made from: the other end of an artifact's lineage."""
+        # use_artifact() does the same, waits for the server, and raises offline; a record is sent by a later sync.
+        self._run._log_artifact(
+            _artifact(name, kind, files), is_user_created=True, use_after_commit=True
+        )
 
     def summary(self, values: Mapping[str, object]) -> None:
         """Set the numbers that the list of runs shows."""
         self._run.summary.update(dict(values))
 
 
+class KeptRun(Run):
+    """A run whose curves are kept in a file as well, a line for each step, so that others can be compared with them.
+
+    A training that goes on after a kill makes some steps again; the file has each once. What the
+    clock decides is not kept: it is another number every time.
+    """
+
+    def __init__(self, run: Run, file: Path) -> None:
+        super().__init__(run._run)
+        self._file, self._next = file, 0
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Add one step to the curves and to the file."""
+        super().log(values, step)
+        if step < self._next or not self._next:
+            kept = [line for line in read_curve(self._file) if line["step"] < step]
+            write_whole(self._file, "".join(json.dumps(line) + "\n" for line in kept))
+        self._next = step + 1
+        told = {k: v for k, v in values.items() if not k.endswith("_per_second")}
+        with self._file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, **told}) + "\n")
+
+
+def read_curve(file: Path) -> list[dict[str, float]]:
+    """Read a kept curve, step by step; empty where none was kept. What a kill has torn ends it."""
+    lines: list[dict[str, float]] = []
+    for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            log.warning("%s ends in the middle of a line", file)
+            break
+    return lines
+
+
 @contextmanager
 def open_run(
-    project: str, job_type: str, name: str, config: Mapping[str, object], folder: Path, mode: str
+    project: str,
+    job_type: str,
+    name: str,
+    config: Mapping[str, object],
+    folder: Path,
+    mode: str,
+    group: str = "",
 ) -> Iterator[Run]:
     """Open a run for the length of a `with` block; a failure inside marks it as failed.
 
-    Everything that W&B writes, the files of artifacts included, is kept in `folder`.
+    Everything that W&B writes, the files of artifacts included, is kept in `folder`. Runs of one
+    `group` are shown as one.
     """
     if mode not in MODES:
         raise ValueError(f"TWIN_WANDB_MODE is {mode!r}. Say one of {', '.join(MODES)}.")
     folder.mkdir(parents=True, exist_ok=True)
-    run = _start(project, job_type, name, config, folder, mode)
+    run = _start(project, job_type, name, config, folder, mode, group)
     try:
         yield Run(run)
     except BaseException:
@@ -81,8 +132,27 @@ def open_run(
     run.finish()
 
 
+def _artifact(name: str, kind: str, files: Path | Sequence[Path]) -> "wandb.Artifact":
+    import wandb
+
+    artifact = wandb.Artifact(name, type=kind)
+    # What is published never changes, so it need not be copied to W&B's own folder first.
+    if isinstance(files, Path) and files.is_dir():
+        artifact.add_dir(str(files), policy="immutable", skip_cache=True)
+    else:
+        for file in [files] if isinstance(files, Path) else files:
+            artifact.add_file(str(file), policy="immutable", skip_cache=True)
+    return artifact
+
+
 def _start(
-    project: str, job_type: str, name: str, config: Mapping[str, object], folder: Path, mode: str
+    project: str,
+    job_type: str,
+    name: str,
+    config: Mapping[str, object],
+    folder: Path,
+    mode: str,
+    group: str,
 ) -> "wandb.Run":
     """Start a run; one that W&B does not let us start online is written offline."""
     import wandb
@@ -91,6 +161,7 @@ def _start(
         return wandb.init(
             project=project,
             job_type=job_type,
+            group=group or None,
             name=name,
             config=dict(config),
             dir=str(folder),
@@ -109,4 +180,4 @@ def _start(
         if mode != "online":
             raise
         log.warning("W&B cannot be reached, the run is kept offline in %s: %s", folder, error)
-        return _start(project, job_type, name, config, folder, "offline")
+        return _start(project, job_type, name, config, folder, "offline", group)

@@ -1,6 +1,7 @@
 """Circumstances: what is needed to make a thing again, and nothing about whose machine it was."""
 
 import json
+import os
 import platform
 import re
 from importlib.metadata import version
@@ -15,6 +16,7 @@ def test_the_commit_the_python_and_the_packages_are_named() -> None:
 
     assert re.fullmatch(r"[0-9a-f]{40}|", str(said["code"]))
     assert (said["python"], said["machine"]) == (platform.python_version(), platform.machine())
+    assert said["processor"] and said["cores"] == len(os.sched_getaffinity(0))
     assert said["packages"] == {name: version(name) for name in PACKAGES}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ml.tracking import open_run
+from ml.tracking import KeptRun, open_run, read_curve
 
 
 def read_back(folder: Path, seconds: float = 60) -> list[dict[str, Any]]:
@@ -107,6 +107,42 @@ def test_an_artifact_is_named_and_nothing_is_copied_out_of_the_folder(tmp_path: 
         if r["kind"] == "request" and r["value"].HasField("log_artifact")
     ] or [r["value"].name for r in read_back(tmp_path / "runs") if r["kind"] == "artifact"]
     assert names == ["dataset-d1", "card"]
+
+
+def test_what_a_run_used_and_what_it_made_are_told_apart_offline(tmp_path: Path) -> None:
+    for name in ("dataset", "model"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file.safetensors").write_bytes(name.encode())
+    with open_run("twin", "train", "m1", {}, tmp_path / "runs", "offline", "search-1") as run:
+        run.uses("dataset-d1", "dataset", tmp_path / "dataset")
+        run.artifact("model-m1", "model", tmp_path / "model")
+    records = read_back(tmp_path / "runs")
+
+    found = [r["value"] for r in records if r["kind"] == "artifact"]
+    assert [(a.name, a.type, a.use_after_commit) for a in found] == [
+        ("dataset-d1", "dataset", True),
+        ("model-m1", "model", False),
+    ]
+    assert next(r["value"] for r in records if r["kind"] == "run").run_group == "search-1"
+
+
+def test_a_kept_curve_has_each_step_once_although_the_training_was_killed(tmp_path: Path) -> None:
+    file = tmp_path / "curve.jsonl"
+
+    def train(first: int, last: int) -> None:
+        with open_run("twin", "train", "m1", {}, tmp_path, "disabled") as run:
+            kept = KeptRun(run, file)
+            for step in range(first, last + 1):
+                speed = float(first)
+                kept.log({"sft/loss": 3.0 - step / 10, "sft/tokens_per_second": speed}, step)
+
+    train(1, 5)
+    with file.open("a") as stream:
+        stream.write('{"step": 6, "sft/lo')
+    train(4, 7)
+
+    assert read_curve(file) == [{"step": n, "sft/loss": 3.0 - n / 10} for n in range(1, 8)]
+    assert read_curve(tmp_path / "none.jsonl") == []
 
 
 def test_a_disabled_run_writes_nothing(tmp_path: Path) -> None:
