@@ -73,6 +73,27 @@ key: install ## Make an API key: make key NAME=phone OPTIONS="--scopes chat,sear
 	@[ -n "$(NAME)" ] || { echo 'Say whose key: make key NAME=phone' >&2; exit 1; }
 	@$(PY) -m serving.keys allow "$(NAME)" $(OPTIONS)
 
+models: install ## List the model versions: aliases, state, held-out loss, parent.
+	@$(PY) -m include.version_tables list
+
+model: install ## Show one: make model M=champion (an alias, an id, or the beginning of one).
+	@$(PY) -m include.version_tables show "$${M:-champion}"
+
+diff: install ## Show in what two differ: make diff A=previous B=champion
+	@$(PY) -m include.version_tables diff "$${A:-previous}" "$${B:-champion}"
+
+alias: install ## Give a model a name of your own: make alias NAME=staging M=3f2a
+	@$(PY) -m include.version_tables alias "$$NAME" "$$M"
+
+runs: install ## Draw the newest trainings side by side: data/artifacts/runs.html
+	@$(PY) -m include compare_runs
+
+rollback: install ## Bring the previous champion back, on the running platform.
+	@$(PY) -m serving.deploy roll_back
+
+reproduce: install ## Train a model again from its manifest and compare: make reproduce MODEL=champion
+	@$(PY) -m include.version_tables reproduce "$${MODEL:-champion}"
+
 check: install ## Check style, types and the house rules, in seconds.
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .

@@ -6,21 +6,24 @@ in `include/datasets.py`, what a model is worth in `include/evaluation.py`.
 
 import json
 import logging
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from include import registry
 from include.embedding_cache import open_embedder
+from include.experiments import dataset_artifact, model_artifact, open_experiment
 from include.features import FEATURE_SERVICE
 from include.indexing import index_mark
+from include.recipes import recipe_of
 from include.settings import Settings
 from include.withdrawals import withdrawn
-from ml.fingerprint import check, model_fingerprint
+from ml.files import write_json
+from ml.fingerprint import canned_prompt, check, model_fingerprint
 from ml.prompts import PROMPT_VERSION
 from ml.tiny import base_model_folder
-from ml.tracking import Run, open_run
+from ml.tracking import CURVE, KeptRun, Run
 from ml.train import Recipe, train
 from ml.types import DatasetVersion, ModelVersion, digest
 
@@ -28,12 +31,15 @@ log = logging.getLogger(__name__)
 
 
 def next_dataset(settings: Settings) -> str | None:
-    """Name the newest dataset if nobody has trained on it or given up on it."""
+    """Name the newest dataset if nobody has trained on it or given up on it; another TWIN_RECIPE is a new training."""
     versions = registry.list_datasets(settings)
     if not versions:
         return None
-    models = registry.list_models(settings)
-    tried = {registry.read_model(settings, m, verify=False).dataset_id for m in models}
+    wanted = asdict(recipe_of(settings)) if settings.recipe else None
+    models = [
+        registry.read_model(settings, m, verify=False) for m in registry.list_models(settings)
+    ]
+    tried = {m.dataset_id for m in models if wanted in (None, m.recipe)}
     tried |= registry.attempts(settings).keys()
     newest = versions[-1]
     return None if newest in tried or withdrawn(settings, newest) else newest
@@ -55,26 +61,17 @@ def train_model(settings: Settings, dataset_id: str) -> dict[str, object]:
     dataset = registry.read_dataset(settings, dataset_id)
     ours = model_fingerprint(index_mark(settings), settings.base_model)
     check(ours, dataset.fingerprint, f"Dataset {dataset_id}", "Run build_dataset again.")
-    recipe = Recipe(sft_steps=settings.sft_steps, dpo_steps=settings.dpo_steps, seed=settings.seed)
+    recipe = recipe_of(settings)
     model_id = digest("model", dataset_id, ours, json.dumps(asdict(recipe), sort_keys=True))[:16]
     if model_id in registry.list_models(settings):
         return {"model_id": model_id, "created": False}
     folder = settings.data_dir / "training" / model_id
-    metrics = _train(settings, dataset, recipe, folder, model_id)
-    (folder / "prompts.json").write_text(json.dumps({"version": PROMPT_VERSION}))
-    version = ModelVersion(
-        id=model_id,
-        parent=registry.champion(settings) or "",
-        dataset_id=dataset_id,
-        base_model=settings.base_model,
-        fingerprint=ours,
-        feature_service=FEATURE_SERVICE,
-        created_at=datetime.now(UTC),
-        recipe=asdict(recipe),
-        metrics=metrics,
-        files={},
-    )
-    registry.publish_model(settings, folder, version)
+    with open_experiment(settings, "train", model_id, _config(settings, recipe)) as run:
+        run.uses(*dataset_artifact(settings, dataset_id))
+        metrics = _train(settings, dataset_id, recipe, folder, KeptRun(run, folder / CURVE))
+        version = _version(settings, model_id, dataset, recipe, metrics)
+        registry.publish_model(settings, folder, version, dataset.files)
+        run.artifact(*model_artifact(settings, model_id))
     return {"model_id": model_id, "created": True, **metrics}
 
 
@@ -89,19 +86,39 @@ def base_folder(settings: Settings) -> str:
     return base_model_folder(settings.base_model, settings.cache_dir)
 
 
-def open_experiment(settings: Settings, job: str, name: str) -> AbstractContextManager[Run]:
-    """Open a W&B run of this platform."""
-    folder = settings.data_dir / "wandb"
-    return open_run(settings.wandb_project, job, name, {}, folder, settings.wandb_mode)
+def _config(settings: Settings, recipe: Recipe) -> dict[str, object]:
+    """Say by which numbers runs may be told apart and filtered."""
+    return {**asdict(recipe), "base_model": settings.base_model, "author": settings.author}
 
 
 def _train(
-    settings: Settings, dataset: DatasetVersion, recipe: Recipe, folder: Path, name: str
+    settings: Settings, dataset_id: str, recipe: Recipe, folder: Path, run: Run
 ) -> dict[str, float]:
-    examples = registry.read_examples(settings, dataset.id)
-    preferences = registry.read_preferences(settings, dataset.id)
-    with open_experiment(settings, "train", name) as run:
-        run.artifact(
-            f"dataset-{dataset.id}", "dataset", registry.dataset_folder(settings, dataset.id)
-        )
-        return train(base_folder(settings), examples, preferences, recipe, folder, run, log.info)
+    """Train into a folder, and say there how the model is prompted."""
+    examples = registry.read_examples(settings, dataset_id)
+    preferences = registry.read_preferences(settings, dataset_id)
+    metrics = train(base_folder(settings), examples, preferences, recipe, folder, run, log.info)
+    shown = [asdict(m) for m in canned_prompt()]
+    write_json(folder / "prompts.json", {"version": PROMPT_VERSION, "example": shown})
+    return metrics
+
+
+def _version(
+    settings: Settings,
+    model_id: str,
+    dataset: DatasetVersion,
+    recipe: Recipe,
+    metrics: Mapping[str, float],
+) -> ModelVersion:
+    return ModelVersion(
+        id=model_id,
+        parent=registry.champion(settings) or "",
+        dataset_id=dataset.id,
+        base_model=settings.base_model,
+        fingerprint=dataset.fingerprint,
+        feature_service=FEATURE_SERVICE,
+        created_at=datetime.now(UTC),
+        recipe=asdict(recipe),
+        metrics=metrics,
+        files={},
+    )

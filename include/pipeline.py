@@ -14,6 +14,7 @@ begins from what is stored, never from an event: what is right already is left a
     build_dataset                                                            include/datasets.py
     next_dataset → train_model                                               include/learning.py
     evaluate_model → decide_promotion → …                                    include/evaluation.py
+    search_recipe · compare_runs                            include/searching.py, include/comparing.py
     list_quarantine → release_quarantined → replay_quarantined               include/quarantine.py
     forget_document · forget_source                                          include/forgetting.py
 """
@@ -35,6 +36,8 @@ STORY = (
     "include.datasets",
     "include.learning",
     "include.evaluation",
+    "include.searching",
+    "include.comparing",
     "include.quarantine",
     "include.forgetting",
 )

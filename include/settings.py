@@ -123,6 +123,12 @@ class Settings(BaseModel):
     sft_steps: int = 60
     dpo_steps: int = 12
     seed: int = 7
+    # A recipe that search_recipe found, by its id, or a YAML file with one; empty: the usual, with the steps above.
+    recipe: str = ""
+    # A search for a recipe: at most so many trials and minutes, and which share of the training documents judges them.
+    search_trials: int = Field(default=12, ge=1)
+    search_minutes: int = Field(default=30, ge=1)
+    search_share: float = Field(default=0.2, gt=0, lt=1)
     # The gate: a candidate may be worse than the champion by at most this (nats per token; share).
     gate_loss_margin: float = 0.05
     gate_likeness_margin: float = 0.05

@@ -164,6 +164,14 @@ def documents(settings: Settings) -> Iterator[Documents]:
 
 
 @pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> tuple[Settings, str]:
+    """Train a model on samples without documents behind them, for tests that only look; yields its id too."""
+    from search_world import taught_world
+
+    return taught_world(tmp_path_factory.mktemp("taught"), tiny_base)
+
+
+@pytest.fixture(scope="session")
 def served(
     tmp_path_factory: pytest.TempPathFactory, tiny_base: Path
 ) -> Iterator[tuple[Settings, str]]:

@@ -164,6 +164,7 @@ def test_the_dags_run_when_they_should_one_run_at_a_time_and_never_for_the_past(
         "promote_model": "Asset",
         "rollback_model": "None",
         "rollback_index": "None",
+        "search_recipe": "None",
         "forget_document": "None",
         "review_quarantine": "None",
         "watch_serving": "0 * * * *",
@@ -180,6 +181,7 @@ def test_the_forms_for_starting_by_hand_ask_for_what_is_needed(told):
         "forget_document": ["url"],
         "review_quarantine": ["action", "stage", "pattern", "reason"],
         "rollback_index": ["colour"],
+        "search_recipe": ["trials", "minutes", "space", "author"],
     }
 
 

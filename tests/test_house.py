@@ -43,7 +43,11 @@ DOORS = {
     "wandb": {"ml/tracking.py"},
     "airflow": {"dags/", "plugins/"},
     "openai": {"include/llm.py", "serving/ask.py"},
-    "ray": {"serving/app.py", "include/engine_ray.py", "include/jobs_ray.py"},
+    "ray": {
+        *("serving/app.py", "include/engine_ray.py", "include/jobs_ray.py"),
+        "include/search_ray.py",
+    },
+    "optuna": {"include/search_ray.py"},
     "torch": {"ml/"},
     "transformers": {"ml/"},
     "trl": {"ml/"},
@@ -52,7 +56,15 @@ DOORS = {
 # Too heavy to be imported by a module that somebody only looks at.
 HEAVY = {
     *("torch", "transformers", "trl", "peft", "great_expectations", "feast", "wandb", "datasets"),
-    *("sklearn", "trafilatura", "pandas", "pyarrow", "onnxruntime", "sentence_transformers"),
+    *(
+        "optuna",
+        "sklearn",
+        "trafilatura",
+        "pandas",
+        "pyarrow",
+        "onnxruntime",
+        "sentence_transformers",
+    ),
 }
 # Settings for people; the rest start programs, which need PATH and the like.
 READS_ENVIRONMENT = {

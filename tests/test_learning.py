@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from own_texts import own_artifacts
 
 from include import registry
@@ -34,6 +35,21 @@ def test_training_twice_returns_the_same_model(trained: tuple[Settings, str]) ->
     assert (version.feature_service, version.parent) == ("twin_v2", "")
     assert version.recipe["sft_steps"] == 3
     assert version.metrics["heldout_loss_after"] < version.metrics["heldout_loss_before"]
+
+
+def test_another_recipe_is_a_reason_to_train_on_the_same_dataset(
+    taught: tuple[Settings, str], tmp_path: Path
+) -> None:
+    world, model_id = taught
+    (tmp_path / "mine.yaml").write_text("recipe: {lora_rank: 2}\n")
+    usual = dict(registry.read_model(world, model_id).recipe)
+    (tmp_path / "usual.yaml").write_text(yaml.safe_dump({"recipe": usual}))
+
+    def asked(recipe: str) -> str | None:
+        return next_dataset(world.model_copy(update={"recipe": recipe}))
+
+    assert asked("") is None and asked(str(tmp_path / "usual.yaml")) is None
+    assert asked(str(tmp_path / "mine.yaml")) == "d0"
 
 
 def test_a_dataset_that_was_given_up_is_not_started_again_by_itself(
