@@ -79,6 +79,15 @@ class Settings(BaseModel):
     # `tiny` is pretrained here once; otherwise any Hugging Face causal model, by id or folder.
     base_model: str = "tiny"
 
+    # Who generates: transformers, the reference; llamacpp, unless it has no exact form of the model; vllm, a server
+    # at vllm_url; auto: llamacpp on a CPU, transformers on a GPU.
+    engine: Literal["auto", "transformers", "llamacpp", "vllm"] = "auto"
+    # Weights of llama.cpp: f32, which says what the reference says, or q8_0: smaller and faster, other words.
+    engine_precision: Literal["f32", "q8_0"] = "f32"
+    # http://host:port of a vLLM server (serving/requirements-vllm.txt), and its key if it asks for one.
+    vllm_url: str = ""
+    vllm_api_key: SecretStr = SecretStr("")
+
     # Comma-separated hosts that may be crawled although they are not on the public internet.
     crawl_allow_hosts: str = ""
     # A PEM file with the authorities that vouch for those hosts; empty: the public ones.

@@ -63,6 +63,10 @@ class Conversation:
         ).input_ids
         return ids
 
+    def count(self, said: str | Sequence[Message]) -> int:
+        """Count the tokens of a text, or of a conversation up to the answer."""
+        return len(self.text(said) if isinstance(said, str) else self.prompt(said))
+
     def plain(self, messages: Sequence[Message]) -> list[dict[str, str]]:
         """Turn messages into what chat templates read."""
         plain = [{"role": m.role, "content": m.content} for m in messages]

@@ -6,11 +6,12 @@ whom.
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ml.constrain import Constraint
 from ml.conversation import Conversation, fit, load_conversation
 from ml.models import identity
 from ml.types import Message
@@ -27,6 +28,21 @@ INCOMPLETE = "\ufffd"
 COLD = 1e-4
 # Where an adapter keeps the mark of the base model that it was trained on.
 BASE_FILE = "base_model.txt"
+
+
+class Speech(Iterator[str]):
+    """An answer as it comes, piece by piece: so far of how many `tokens`, and in the end why it ended.
+
+    `finish` is `length` where it was cut at its limit, else `stop`.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: Iterator[str] = iter(())
+        self.finish = "stop"
+        self.tokens = 0
+
+    def __next__(self) -> str:
+        return next(self.pieces)
 
 
 class Generator:
@@ -48,47 +64,29 @@ class Generator:
         top_p: float,
         seed: int | None,
         stop: Sequence[str] = (),
-    ) -> Iterator[str]:
+        schema: Mapping[str, object] | None = None,
+    ) -> Speech:
         """Yield an answer piece by piece; whole characters only, and nothing from a stop string on.
 
-        Temperature 0 always takes the likeliest token; the same seed draws the same answer.
+        Temperature 0 always takes the likeliest token; the same seed draws the same answer. A JSON
+        `schema` allows only what follows it.
         """
         prompt = self._conversation.prompt(messages)
-        room = self.context - len(prompt)
-        if room < 1:
-            raise ValueError(
-                f"The question and its notes are {len(prompt)} tokens long, but the model {self._name} reads "
-                f"{self.context} at most. Ask something shorter or with fewer notes."
-            )
-        tokens = self._tokens(prompt, min(max_tokens, room), temperature, top_p, seed)
-        return hold_back(self._text(tokens), [s for s in stop if s])
+        room = room_for(prompt, self.context, self._name)
+        constraint = Constraint(self._conversation, schema) if schema is not None else None
+        draw = _Draw(temperature, top_p, seed, constraint)
+        speech = Speech()
+        tokens = self._tokens(prompt, min(max_tokens, room), draw, speech)
+        speech.pieces = hold_back(self._text(tokens), [s for s in stop if s])
+        return speech
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int | None,
-        stop: Sequence[str] = (),
-    ) -> str:
-        """Return a whole answer."""
-        pieces = self.stream(
-            messages,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            stop=stop,
-        )
-        return "".join(pieces)
+    def complete(self, messages: Sequence[Message], **options: Any) -> str:
+        """Return a whole answer; the options are those of `stream`."""
+        return "".join(self.stream(messages, **options))
 
     def count_tokens(self, said: str | Sequence[Message]) -> int:
         """Count the tokens of a text, or of a conversation up to the answer."""
-        if isinstance(said, str):
-            return len(self._conversation.text(said))
-        return len(self._conversation.prompt(said))
+        return self._conversation.count(said)
 
     def losses(self, conversations: Sequence[tuple[Message, ...]]) -> list[float]:
         """Return, for each conversation, the mean nats per token of its last message, the end included."""
@@ -108,20 +106,18 @@ class Generator:
         return losses
 
     def _tokens(
-        self, prompt: list[int], count: int, temperature: float, top_p: float, seed: int | None
+        self, prompt: list[int], count: int, draw: "_Draw", speech: Speech
     ) -> Iterator[int]:
-        import torch
-
-        random = torch.Generator(device="cpu")
-        random.seed() if seed is None else random.manual_seed(seed % 2**63)
         given, cache = prompt, None
         for _ in range(count):
             logits, cache = self._forward(given, cache)
-            token = choose(logits, temperature, top_p, random)
+            token = draw(logits)
+            speech.tokens += 1
             if token in self._ends:
                 return
             yield token
             given = [token]
+        speech.finish = "length"
 
     def _forward(
         self, ids: list[int], cache: "Cache | None"
@@ -193,9 +189,41 @@ class Generator:
         return found
 
 
+class _Draw:
+    """How the next token is chosen from the logits of one answer."""
+
+    def __init__(
+        self, temperature: float, top_p: float, seed: int | None, constraint: Constraint | None
+    ) -> None:
+        import torch
+
+        self._how = temperature, top_p
+        self._random = torch.Generator(device="cpu")
+        self._random.seed() if seed is None else self._random.manual_seed(seed % 2**63)
+        self._constraint = constraint
+
+    def __call__(self, logits: "torch.Tensor") -> int:
+        """Choose a token."""
+        if self._constraint is None:
+            return choose(logits, *self._how, self._random)
+        token = choose(self._constraint.allow(logits), *self._how, self._random)
+        self._constraint.take(token)
+        return token
+
+
+def room_for(prompt: Sequence[int], context: int, name: str) -> int:
+    """Return how many tokens may follow a prompt; one that leaves no room is refused."""
+    if len(prompt) < context:
+        return context - len(prompt)
+    raise ValueError(
+        f"The question and its notes are {len(prompt)} tokens long, but the model {name} reads "
+        f"{context} at most. Ask something shorter or with fewer notes."
+    )
+
+
 def load_generator(base: str, adapter: Path | None) -> Generator:
     """Load a base model from its folder, with an adapter merged into it if one is given."""
-    conversation = load_conversation(adapter if _brings_tokenizer(adapter) and adapter else base)
+    conversation = load_conversation(adapter if adapter and brings_tokenizer(adapter) else base)
     with quiet():
         model = load_base(base)
         if adapter is not None:
@@ -263,6 +291,16 @@ def hold_back(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
         yield waiting
 
 
+def whole_characters(pieces: Iterator[str]) -> Iterator[str]:
+    """Pass text on, but for bytes at its very end that are no character."""
+    waiting = ""
+    for piece in pieces:
+        waiting += piece
+        if whole := waiting.rstrip(INCOMPLETE):
+            yield whole
+            waiting = waiting[len(whole) :]
+
+
 def _overlap(text: str, stop: str) -> int:
     """Return how many characters at the end of a text are the beginning of a stop string."""
     return next((n for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n])), 0)
@@ -273,13 +311,13 @@ def _ends_of(model: "PreTrainedModel") -> set[int]:
     return set() if found is None else {found} if isinstance(found, int) else set(found)
 
 
-def _brings_tokenizer(adapter: Path | None) -> bool:
-    return adapter is not None and (adapter / "tokenizer_config.json").exists()
+def brings_tokenizer(adapter: Path) -> bool:
+    """Tell whether an adapter has a tokenizer of its own."""
+    return (adapter / "tokenizer_config.json").exists()
 
 
-def _merge(model: "PreTrainedModel", base: str, adapter: Path) -> "PreTrainedModel":
-    from peft import PeftModel
-
+def check_adapter(base: str, adapter: Path) -> None:
+    """Refuse an adapter that is no safetensors file, or was trained on another base model."""
     if not (adapter / "adapter_model.safetensors").exists():
         raise FileNotFoundError(
             f"{adapter} holds no adapter_model.safetensors. Train the model again; pickles are not loaded."
@@ -290,4 +328,10 @@ def _merge(model: "PreTrainedModel", base: str, adapter: Path) -> "PreTrainedMod
             f"The adapter {adapter.name} was trained on another state of the base model than {base}. "
             "Train a new one, or bring that base model back."
         )
+
+
+def _merge(model: "PreTrainedModel", base: str, adapter: Path) -> "PreTrainedModel":
+    from peft import PeftModel
+
+    check_adapter(base, adapter)
     return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from include import registry
+from include.engines import Engine, open_engine
 from include.indexing import model_index
 from include.settings import Settings
-from ml.generate import Generator, load_generator
 from ml.tiny import base_model_folder
 from ml.types import Message, ModelVersion
 
@@ -25,7 +25,7 @@ class Loaded:
     """A model that can speak; `index` is the fingerprint of the index that it was made for."""
 
     version: ModelVersion
-    generator: Generator
+    engine: Engine
     index: str
 
 
@@ -96,33 +96,32 @@ def load_model(settings: Settings, model_id: str) -> Loaded:
     version = registry.read_model(settings, model_id)
     index = model_index(settings, version)
     base = base_model_folder(version.base_model, settings.cache_dir)
-    generator = load_generator(base, registry.model_folder(settings, model_id))
+    engine = open_engine(settings, base, registry.model_folder(settings, model_id))
     warm = [Message("user", "Say hello.")]
-    for _ in generator.stream(warm, max_tokens=2, temperature=0.0, top_p=1.0, seed=0):
+    for _ in engine.generator.stream(warm, max_tokens=2, temperature=0.0, top_p=1.0, seed=0):
         continue
-    return Loaded(version, generator, index)
+    return Loaded(version, engine, index)
 
 
 def speak(
     loaded: Loaded, messages: Sequence[Message], options: Mapping[str, object]
 ) -> Iterator[dict[str, object]]:
-    """Generate: first the model's id, then pieces of text, last the counts of tokens.
+    """Generate: first the model's id, then pieces of text, last the counts of tokens and why it ended.
 
     A conversation that the model cannot read is one event that says why.
     """
-    started = time.monotonic()
+    started, generator = time.monotonic(), loaded.engine.generator
     try:
-        pieces = loaded.generator.stream(messages, **options)  # type: ignore[arg-type]
+        speech = generator.stream(messages, **options)  # type: ignore[arg-type]
     except ValueError as error:
         yield {"refused": str(error)}
         return
     yield {"model": loaded.version.id}
-    said = ""
-    for piece in pieces:
-        said += piece
+    for piece in speech:
         yield {"text": piece}
     yield {
-        "prompt_tokens": loaded.generator.count_tokens(messages),
-        "completion_tokens": loaded.generator.count_tokens(said),
+        "prompt_tokens": generator.count_tokens(messages),
+        "completion_tokens": speech.tokens,
+        "finish": speech.finish,
         "seconds": time.monotonic() - started,
     }

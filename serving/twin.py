@@ -79,6 +79,8 @@ def describe(slot: Slot) -> dict[str, object]:
             "fingerprint": version.fingerprint,
             "index": slot.loaded.index,
             "feature_service": version.feature_service,
+            "engine": slot.loaded.engine.name,
+            "engine_note": slot.loaded.engine.note,
         }
     return described
 

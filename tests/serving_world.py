@@ -18,6 +18,7 @@ import pytest
 import uvicorn
 import yaml
 from conftest import free_port, free_range
+from fastapi import FastAPI
 from openai import APIError, BadRequestError, OpenAI
 
 from include import cleaning, indexing, ingestion, measuring, registry
@@ -175,7 +176,13 @@ def _program(world: Settings, service: Service, folder: Path) -> AbstractContext
 @contextmanager
 def endpoint(world: Settings, speaker: Speaker, twin: Twin | None = None) -> Iterator[str]:
     """Run the API in a thread of this process; yields its address."""
-    api = build_api(twin or Twin(world), speaker, world)
+    with serving(build_api(twin or Twin(world), speaker, world)) as url:
+        yield url
+
+
+@contextmanager
+def serving(api: FastAPI) -> Iterator[str]:
+    """Run an application in a thread of this process; yields its address."""
     server = uvicorn.Server(uvicorn.Config(api, log_level="error", lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from samples import asked, examples
 
-from ml.generate import Generator, choose, hold_back, load_generator
+from ml.generate import Generator, choose, hold_back, load_generator, whole_characters
 from ml.types import Message
 
 QUESTION = (Message("user", "What does open do?"),)
@@ -130,6 +130,23 @@ def test_the_likeliest_tokens_up_to_top_p_are_drawn_from() -> None:
 )
 def test_what_may_begin_a_stop_string_waits(pieces: list[str], stop: list[str], heard: str) -> None:
     assert "".join(hold_back(iter(pieces), stop)) == heard
+
+
+def test_bytes_that_are_no_character_are_left_out_at_the_end_only() -> None:
+    assert list(whole_characters(iter(["a\ufffd", "\ufffd", "b", "\ufffd"]))) == [
+        "a",
+        "\ufffd\ufffdb",
+    ]
+
+
+def test_a_speech_says_why_it_ended_and_of_how_many_tokens_it_is(generator: Generator) -> None:
+    options = {"temperature": 0.9, "top_p": 0.95, "seed": 3}
+    cut = generator.stream(QUESTION, max_tokens=6, **options)  # type: ignore[arg-type]
+    stopped = generator.stream(QUESTION, max_tokens=24, **options, stop=["".join(cut)[2:4]])  # type: ignore[arg-type]
+
+    assert "".join(stopped) == said(generator, seed=3)[:2]
+    assert (cut.finish, cut.tokens) == ("length", 6)
+    assert stopped.finish == "stop"
 
 
 def test_an_adapter_without_safetensors_is_refused(tiny_base: Path, tmp_path: Path) -> None:

@@ -52,6 +52,9 @@ DOORS = {
     "transformers": {"ml/"},
     "trl": {"ml/"},
     "peft": {"ml/"},
+    "xllamacpp": {"ml/llama.py"},
+    "gguf": {"ml/gguf.py", "ml/gguf_tokenizer.py"},
+    "llguidance": {"ml/constrain.py"},
 }
 # Too heavy to be imported by a module that somebody only looks at.
 HEAVY = {
@@ -65,6 +68,7 @@ HEAVY = {
         "onnxruntime",
         "sentence_transformers",
     ),
+    *("xllamacpp", "gguf", "llguidance"),
 }
 # Settings for people; the rest start programs, which need PATH and the like.
 READS_ENVIRONMENT = {

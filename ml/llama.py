@@ -1,0 +1,160 @@
+"""Speak with a model through llama.cpp, in this process: the fast engine for CPUs.
+
+Weights come from `ml/gguf.py`, an adapter is laid over its base model, which models of one base
+share by mapping the same file. Answers to several callers are made in one batch, and the beginning
+of a prompt that a slot has seen is not read again. llama.cpp's own HTTP door is a socket in a folder
+that only this user can enter, locked by a key that nobody is told.
+"""
+
+import os
+import queue
+import secrets
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.constrain import grammar
+from ml.conversation import Conversation, load_conversation
+from ml.generate import Speech, brings_tokenizer, hold_back, room_for, whole_characters
+from ml.gguf import adapter_gguf, base_gguf
+from ml.types import Message
+
+if TYPE_CHECKING:
+    from xllamacpp import Server
+
+# Answers that are made at once, and tokens that each may read and write: memory is set aside for all of them.
+SLOTS, CONTEXT = 8, 8_192
+# Bytes of weights below which one thread is faster than waiting for others.
+SMALL = 64_000_000
+# llama.cpp draws from 32 bits.
+SEEDS = 2**32 - 1
+
+
+class LlamaGenerator:
+    """A model in llama.cpp with its own tokenizer; `context` is the number of tokens of one answer with its prompt."""
+
+    def __init__(
+        self, conversation: Conversation, server: "Server", name: str, context: int
+    ) -> None:
+        self.context = context
+        self._conversation = conversation
+        self._server = server
+        self._name = name
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int | None,
+        stop: Sequence[str] = (),
+        schema: Mapping[str, object] | None = None,
+    ) -> Speech:
+        """Yield an answer piece by piece, as the reference does; a closed stream ends the work on it."""
+        prompt = self._conversation.prompt(messages)
+        room = room_for(prompt, self.context, self._name)
+        asked: dict[str, object] = {
+            "prompt": prompt,
+            "n_predict": min(max_tokens, room),
+            "temperature": temperature,
+            # In the reference's order, and none of llama.cpp's other filters.
+            "samplers": ["temperature", "top_p"],
+            "top_p": top_p,
+            "seed": -1 if seed is None else seed % SEEDS,
+            "cache_prompt": True,
+            "stream": True,
+        }
+        if schema is not None:
+            asked["grammar"] = grammar(schema)
+        speech = Speech()
+        if max_tokens > 0:
+            pieces = whole_characters(self._pieces(asked, speech))
+            speech.pieces = hold_back(pieces, [s for s in stop if s])
+        return speech
+
+    def complete(self, messages: Sequence[Message], **options: Any) -> str:
+        """Return a whole answer."""
+        return "".join(self.stream(messages, **options))
+
+    def count_tokens(self, said: str | Sequence[Message]) -> int:
+        """Count the tokens of a text, or of a conversation up to the answer."""
+        return self._conversation.count(said)
+
+    def _pieces(self, asked: dict[str, object], speech: Speech) -> Iterator[str]:
+        heard: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        left = threading.Event()
+
+        def hear(event: dict[str, Any]) -> bool:
+            heard.put(event)
+            return left.is_set()
+
+        def work() -> None:
+            try:
+                self._server.handle_completions(asked, hear)
+            finally:
+                heard.put(None)
+
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            while (event := heard.get()) is not None:
+                if "error" in event:
+                    raise RuntimeError(f"llama.cpp refused: {event['error']['message']}")
+                (choice,) = event["choices"]
+                speech.finish = choice["finish_reason"] or speech.finish
+                speech.tokens = event.get("usage", {}).get("completion_tokens", speech.tokens + 1)
+                if choice["text"]:
+                    yield choice["text"]
+        finally:
+            left.set()
+
+
+def load_llama(base: Path, adapter: Path | None, cache: Path, precision: str) -> LlamaGenerator:
+    """Load a base model, with an adapter laid over it if one is given; what has no exact GGUF is refused."""
+    conversation = load_conversation(adapter if adapter and brings_tokenizer(adapter) else base)
+    weights = base_gguf(base, cache, precision)
+    folder = Path(tempfile.mkdtemp(prefix="llama-"))
+    try:
+        lora = adapter_gguf(base, adapter, folder / "adapter.gguf") if adapter else None
+        context = min(_longest(base), CONTEXT)
+        server = _open(weights, lora, context, precision, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    generator = LlamaGenerator(conversation, server, base.name, context)
+    weakref.finalize(generator, shutil.rmtree, folder, ignore_errors=True)
+    return generator
+
+
+def _longest(base: Path) -> int:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(str(base), local_files_only=True)
+    return int(config.get_text_config().max_position_embeddings)
+
+
+def _open(weights: Path, lora: Path | None, context: int, precision: str, folder: Path) -> "Server":
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights)
+    if lora:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(lora), 1.0)]
+    params.n_parallel, params.n_ctx = SLOTS, SLOTS * context
+    cores = len(os.sched_getaffinity(0))
+    for threads in (params.cpuparams, params.cpuparams_batch):
+        threads.n_threads = 1 if weights.stat().st_size < SMALL else cores
+        threads.poll = 0  # threads that wait by spinning take the core from whoever shares it
+    if precision == "f32":
+        # Flash attention rounds to 16 bits on its way: wrong in the third digit of a logit.
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.cache_ram_mib, params.warmup, params.verbosity = 0, False, 0
+    params.ui = params.endpoint_slots = params.endpoint_props = False
+    params.hostnames, params.api_keys = [str(folder / "door.sock")], [secrets.token_urlsafe()]
+    return xllamacpp.Server(params)
