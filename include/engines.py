@@ -12,10 +12,11 @@ from typing import Protocol
 
 from include.settings import Settings
 from include.vllm import open_vllm
-from ml.generate import Speech, load_generator
+from ml.generate import load_generator
 from ml.gguf_tokenizer import Unconvertible
 from ml.llama import load_llama
 from ml.models import this_machine
+from ml.speech import Speech
 from ml.types import Message
 
 log = logging.getLogger(__name__)
@@ -65,4 +66,3 @@ def open_engine(settings: Settings, base: str, adapter: Path | None) -> Engine:
         note = f"llama.cpp cannot run {Path(base).name}: {reason}. transformers runs it."
         log.warning("%s", note)
         return Engine(load_generator(base, adapter), "transformers", note)
-

@@ -14,14 +14,8 @@ import httpx
 
 from include.settings import Settings
 from ml.conversation import Conversation, load_conversation
-from ml.generate import (
-    Speech,
-    brings_tokenizer,
-    check_adapter,
-    hold_back,
-    room_for,
-    whole_characters,
-)
+from ml.generate import brings_tokenizer, check_adapter
+from ml.speech import Speech, hold_back, room_for, whole_characters
 from ml.types import Message
 
 SECONDS = 120.0

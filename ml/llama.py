@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from ml.constrain import grammar
 from ml.conversation import Conversation, load_conversation
-from ml.generate import Speech, brings_tokenizer, hold_back, room_for, whole_characters
+from ml.generate import brings_tokenizer
 from ml.gguf import adapter_gguf, base_gguf
+from ml.speech import Speech, hold_back, room_for, whole_characters
 from ml.types import Message
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from samples import asked, examples
 
-from ml.generate import Generator, choose, hold_back, load_generator, whole_characters
+from ml.generate import Generator, choose, load_generator
 from ml.types import Message
 
 QUESTION = (Message("user", "What does open do?"),)
@@ -115,28 +115,6 @@ def test_the_likeliest_tokens_up_to_top_p_are_drawn_from() -> None:
     assert {choose(logits, 1.0, 0.01, random) for _ in range(20)} == {0}
     assert {choose(logits, 0.0, 1.0, random) for _ in range(20)} == {0}
     assert {choose(logits, 1e-9, 1.0, random) for _ in range(20)} == {0}
-
-
-@pytest.mark.parametrize(
-    ("pieces", "stop", "heard"),
-    [
-        (["ab", "cd", "ef"], ["cde"], "ab"),
-        (["ab", "c"], ["cd"], "abc"),
-        (["one END", " two"], ["END"], "one "),
-        (["a", "b", "c"], [], "abc"),
-        (["xEN", "x", "END"], ["END"], "xENx"),
-        (["stop"], ["stop"], ""),
-    ],
-)
-def test_what_may_begin_a_stop_string_waits(pieces: list[str], stop: list[str], heard: str) -> None:
-    assert "".join(hold_back(iter(pieces), stop)) == heard
-
-
-def test_bytes_that_are_no_character_are_left_out_at_the_end_only() -> None:
-    assert list(whole_characters(iter(["a\ufffd", "\ufffd", "b", "\ufffd"]))) == [
-        "a",
-        "\ufffd\ufffdb",
-    ]
 
 
 def test_a_speech_says_why_it_ended_and_of_how_many_tokens_it_is(generator: Generator) -> None:

@@ -1,0 +1,64 @@
+"""An answer as it comes out of an engine: whole characters, up to a stop text, and why it ended."""
+
+from collections.abc import Iterator, Sequence
+
+# What a decoder shows in place of bytes that are no character yet.
+INCOMPLETE = "\ufffd"
+
+
+class Speech(Iterator[str]):
+    """An answer as it comes, piece by piece: so far of how many `tokens`, and in the end why it ended.
+
+    `finish` is `length` where it was cut at its limit, else `stop`.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: Iterator[str] = iter(())
+        self.finish = "stop"
+        self.tokens = 0
+
+    def __next__(self) -> str:
+        return next(self.pieces)
+
+
+def room_for(prompt: Sequence[int], context: int, name: str) -> int:
+    """Return how many tokens may follow a prompt; one that leaves no room is refused."""
+    if len(prompt) < context:
+        return context - len(prompt)
+    raise ValueError(
+        f"The question and its notes are {len(prompt)} tokens long, but the model {name} reads "
+        f"{context} at most. Ask something shorter or with fewer notes."
+    )
+
+
+def hold_back(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
+    """Pass text on up to the first stop string; what may be the beginning of one waits."""
+    waiting = ""
+    for piece in pieces:
+        waiting += piece
+        found = [at for s in stop if (at := waiting.find(s)) >= 0]
+        if found:
+            if min(found):
+                yield waiting[: min(found)]
+            return
+        keep = max((_overlap(waiting, s) for s in stop), default=0)
+        if len(waiting) > keep:
+            yield waiting[: len(waiting) - keep]
+            waiting = waiting[len(waiting) - keep :]
+    if waiting:
+        yield waiting
+
+
+def whole_characters(pieces: Iterator[str]) -> Iterator[str]:
+    """Pass text on, but for bytes at its very end that are no character."""
+    waiting = ""
+    for piece in pieces:
+        waiting += piece
+        if whole := waiting.rstrip(INCOMPLETE):
+            yield whole
+            waiting = waiting[len(whole) :]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Return how many characters at the end of a text are the beginning of a stop string."""
+    return next((n for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n])), 0)
