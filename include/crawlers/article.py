@@ -27,6 +27,10 @@ _TAG = re.compile(r"""(?>[^"'>]|"[^"]*"|'[^']*')*""")
 _BETWEEN = re.compile(r"[\s/]+")
 _VALUE = re.compile(r"""base64,[\w+/=]+|"[^"]*"|'[^']*'""")
 _LONG_TAG = 1_000
+# Signs by which a heading links to itself.
+_PERMALINK = re.compile(r"\s*[¶#§🔗]+$")
+# A heading of so few characters is in many titles by chance.
+_SHORT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,7 @@ def read_article(html: str, url: str) -> Article:
     soup = BeautifulSoup(html, "lxml")
     _check_tree(soup)
     linked = list(_linked_data(soup))
-    heading = soup.find("h1")
-    title = _title(soup, heading.get_text(" ", strip=True) if isinstance(heading, Tag) else "")
+    title = _title(soup)
     published = _published(soup, linked)
     authors = _authors(soup, linked)
     language = str((soup.html and soup.html.get("lang")) or "")
@@ -114,13 +117,33 @@ def _canonical(soup: BeautifulSoup, url: str) -> str:
     return canonical_form(named if known and same_site(named, url) and not front else url)
 
 
-def _title(soup: BeautifulSoup, heading: str) -> str:
+def _title(soup: BeautifulSoup) -> str:
     """Prefer og:title, but the heading where the former only adds the site's name."""
     named = _meta(soup, "og:title")
+    plain = " ".join(soup.title.get_text(" ").split()) if soup.title else ""
+    heading = _heading(soup, (named or plain).casefold())
     if heading and (not named or named.startswith(heading)):
         return heading
-    plain = " ".join(soup.title.get_text(" ").split()) if soup.title else ""
     return named or re.split(r"\s+[|·–—-]\s+", plain)[0]
+
+
+def _heading(soup: BeautifulSoup, title: str) -> str:
+    """Return the heading that the page's title repeats, which may be no h1: many sites keep that for their own name."""
+    first = ""
+    for node in soup.find_all(("h1", "h2", "h3")):
+        said = _PERMALINK.sub("", node.get_text(" ", strip=True))
+        home = any(
+            urlsplit(str(a["href"])).path in ("", "/") for a in node.find_all("a", href=True)
+        )
+        first = first or (said if node.name == "h1" else "")
+        if (
+            len(said) > _SHORT
+            and said.casefold() in title
+            and not home
+            and not is_junk_inside(node)
+        ):
+            return said
+    return first
 
 
 def _published(soup: BeautifulSoup, linked: list[dict[str, object]]) -> datetime | None:

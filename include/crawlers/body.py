@@ -22,19 +22,19 @@ _JUNK = frozenset(
         "comment comments commentlist disqus respond replies newsletter subscribe subscription signup related "
         "recommended recommendations share sharing social cookie cookies gdpr sidebar breadcrumb breadcrumbs "
         "pagination pager toc popup modal promo sponsor sponsored advert ads advertisement byline dateline "
-        "webmention webmentions likes banner relatedposts"
+        "webmention webmentions likes banner relatedposts ad paywall upvote"
     ).split()
 )
 _JUNK_PHRASES = frozenset(
     (
         "post-meta entry-meta post-tags author-bio author-box sr-only visually-hidden screen-reader-text skip-link "
-        "button-wrapper"
+        "button-wrapper postmetadata tags"
     ).split()
 )
 _JUNK_IDS = frozenset(
     "comments disqus_thread respond newsletter related sidebar cookie-banner".split()
 )
-_COMMENTS = frozenset(("comment", "comments", "commentlist"))
+_COMMENTS = frozenset(("comment", "comments", "commentlist", "disqus_thread", "replies"))
 _NOTES = frozenset("note notes tip warning callout admonition footnote footnotes endnotes".split())
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|em|%)?\s*(?:;|$)"
@@ -122,6 +122,7 @@ def _is_junk(node: Tag) -> bool:
         return False
     role = node.get("role")
     named = str(node.get("id") or "").lower() in _JUNK_IDS or bool(classes & _JUNK_PHRASES)
+    named = named or any(name.endswith(("-post-meta", "-entry-meta")) for name in classes)
     return (
         named or bool(words & _JUNK) or role in ("navigation", "dialog", "complementary", "banner")
     )
