@@ -14,7 +14,8 @@ OUT_OF_REACH = (
     "The address itself is kept, as the mark that it is never fetched again.",
     "The samples of withdrawn datasets stay on disk beside their mark until somebody deletes the folder, and stale "
     "models keep in their weights what they learned; nobody trains on the one or promotes the other any more.",
-    "Experiment records (W&B), backups and logs outside of this platform are not searched.",
+    "What was sent to W&B's servers, backups, and logs outside of the data folder are not searched; in logs the "
+    "address stays, but nothing that the text says.",
 )
 PAGE = """\
 <!doctype html><html lang="en"><head><meta charset="utf-8"><title>Erasure</title><style>

@@ -15,8 +15,9 @@ from include import registry
 from include.crawlers.article import canonical_form
 from include.crawlers.outcome import source_mark
 from include.documents import Documents, open_documents
-from include.erasure import PLACES, Doors, Wanted, look_for
+from include.erasure import PLACES
 from include.erasure_report import Erasure, Found, write_report
+from include.erasure_wanted import Doors, Wanted, look_for
 from include.features import open_features
 from include.records import Record
 from include.settings import Settings

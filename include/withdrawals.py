@@ -32,9 +32,18 @@ def mark_stale(settings: Settings, model_id: str, why: Mapping[str, str]) -> Non
     _add(registry.model_folder(settings, model_id) / "stale.json", why)
 
 
-def stale(settings: Settings, model_id: str) -> Note:
-    """Return what a model should forget, by document; empty where there is nothing."""
+def marked(settings: Settings, model_id: str) -> Note:
+    """Return what is noted of a model, by document."""
     return _read(registry.model_folder(settings, model_id) / "stale.json")
+
+
+def stale(settings: Settings, model_id: str) -> Note:
+    """Return what a model should forget, by document; empty where there is nothing.
+
+    What is withdrawn from its dataset counts too: a training may have ended after the erasure.
+    """
+    learned = registry.read_model(settings, model_id, verify=False).dataset_id
+    return {**withdrawn(settings, learned), **marked(settings, model_id)}
 
 
 def reason(at: datetime) -> str:

@@ -1,55 +1,37 @@
-"""Take in what the sources hold and die by SIGKILL at one named write: a program for `test_kills.py`.
+"""Do one journey through the platform and die by SIGKILL at one named write: what `test_kills.py` starts in processes.
 
-`python tests/kill_at.py [WRITE]` counts every write to MongoDB, the index and the feature store, from 0,
-and kills itself just before the one that is asked for. Without a number, or when fewer writes are needed,
-it prints the names of all of them, as JSON on the last line.
+Every write to MongoDB, the index and the feature store is counted, and every file that is put in its place. The
+process kills itself just before the one that is asked for; if fewer are needed, it sends back the names of all.
 """
 
-import json
 import os
 import signal
-import sys
 from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
 
-from include import cleaning, indexing, ingestion, measuring, reconciling
-from include.collections import Collections
+from own_texts import entry
+from pymongo.collection import Collection
+
+from include import cleaning, forgetting, indexing, ingestion, measuring, reconciling
 from include.colours_lance import LanceColours
 from include.features import Features
-from include.settings import Settings, load_settings
+from include.settings import Settings
 from include.vectors_lance import LanceVectors
 
+Verbs = list[tuple[str, Callable[[], object]]]
 DOORS = (
-    *((Collections, "_replace"), (Collections, "_delete")),
-    *((LanceVectors, "upsert"), (LanceVectors, "delete")),
+    *((Collection, "bulk_write"), (Collection, "delete_many")),
+    *((LanceVectors, "upsert"), (LanceVectors, "delete"), (LanceVectors, "purge")),
     *((LanceColours, "note"), (LanceColours, "point"), (LanceColours, "drop")),
     *((Features, "store_rows"), (Features, "materialize")),
+    *((Path, "replace"), (Path, "rename")),
 )
+# What takes long to import; LanceDB starts threads, which a fork would lose.
+PRELOADED = ["great_expectations", "feast", "pandas", "pyarrow.parquet", "onnxruntime", "kill_at"]
 
 
-def main(wanted: int) -> None:
-    """Count the writes of one lap."""
-    seen: list[str] = []
-    verbs = [""]
-
-    def counted(name: str, write: Callable[..., object]) -> Callable[..., object]:
-        def call(self: object, *given: object, **named: object) -> object:
-            where = str(given[0]) if name.startswith("_") else ""
-            if len(seen) == wanted:
-                os.kill(os.getpid(), signal.SIGKILL)
-            seen.append(f"{verbs[-1]}: {name.strip('_')} {where}".strip())
-            return write(self, *given, **named)
-
-        return call
-
-    for door, name in DOORS:
-        setattr(door, name, counted(name, getattr(door, name)))
-    for verb, call in lap(load_settings()):
-        verbs.append(verb)
-        call()
-    sys.stdout.write("\n" + json.dumps(seen) + "\n")
-
-
-def lap(world: Settings) -> list[tuple[str, Callable[[], object]]]:
+def lap(world: Settings) -> Verbs:
     """List the verbs of a lap up to features, each ready to be called."""
     crawls = [
         ("crawl_source", lambda source=source: ingestion.crawl_source(world, source))
@@ -65,5 +47,52 @@ def lap(world: Settings) -> list[tuple[str, Callable[[], object]]]:
     return [*crawls, *((v.__name__, lambda v=v: v(world)) for v in verbs)]
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else -1)
+def erasure(world: Settings) -> Verbs:
+    """Forget one document, then do a lap, which must not bring it back."""
+    url = str(entry(1)["url"])
+    forget = ("forget_document", lambda: forgetting.forget_document(world, url))
+    return [forget, *lap(world)]
+
+
+def migration(world: Settings) -> Verbs:
+    """Do a lap with passages of another size: a new colour of the index is built and published."""
+    return lap(world.model_copy(update={"chunk_tokens": 60}))
+
+
+JOURNEYS = {j.__name__: j for j in (lap, erasure, migration)}
+
+
+def main(world: Settings, journey: str, wanted: int, told: Connection) -> None:
+    """Count the writes of a journey, and send their names back at its end."""
+    seen: list[str] = []
+    verbs = [""]
+
+    def counted(door: type, name: str) -> Callable[..., object]:
+        write = getattr(door, name)
+
+        def call(self: object, *given: object, **named: object) -> object:
+            if len(seen) == wanted:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen.append(f"{verbs[-1]}: {_what(self, door, name, given)}")
+            return write(self, *given, **named)
+
+        return call
+
+    for door, name in DOORS:
+        setattr(door, name, counted(door, name))
+    for verb, call in JOURNEYS[journey](world):
+        verbs.append(verb)
+        call()
+    told.send(seen)
+
+
+def _what(self: object, door: type, name: str, given: tuple[object, ...]) -> str:
+    """Name a write: what is done to what."""
+    if isinstance(self, Collection):
+        return f"{name} {self.name}"
+    if isinstance(self, Path):
+        target = Path(str(given[0]))
+        return (
+            f"{name} {target.name}" if len(target.stem) < 16 else f"{name} in {target.parent.name}"
+        )
+    return f"{door.__name__}.{name}"

@@ -9,6 +9,7 @@ from own_texts import clean_all, entry, own_world, take_in, write_entries
 from include import drawing, erasure, forgetting, ingestion, registry
 from include.datasets import build_dataset
 from include.documents import open_documents
+from include.erasure_wanted import Doors, Place, look_for
 from include.features import FEATURE_SERVICE, open_features
 from include.learning import next_dataset
 from include.quarantine import release_quarantined
@@ -76,8 +77,8 @@ def left(world: Settings) -> dict[str, int]:
         open_vectors(world) as vectors,
         open_features(world) as features,
     ):
-        doors = erasure.Doors(world, documents, vectors, features)
-        wanted = erasure.look_for(documents, frozenset({URL}), frozenset({ID}), NOW)
+        doors = Doors(world, documents, vectors, features)
+        wanted = look_for(documents, frozenset({URL}), frozenset({ID}), NOW)
         return {p.name: n for p in erasure.PLACES if (n := p.find(doors, wanted))}
 
 
@@ -97,7 +98,7 @@ def test_what_is_forgotten_is_deleted_in_every_place_and_never_fetched_again(
     assert {name for name, n in said.items() if n} - {"seen", "report"} == {
         *("answers", "chunks", "feature_rows", "online_features", "validation_results", "pictures"),
         *("evaluations", "datasets", "models", "rejected", "quarantined", "releases", "clean"),
-        *("indexed", "revisions", "documents", "embeddings"),
+        *("indexed", "revisions", "documents", "embeddings", "experiments"),
     }
     assert said["answers"] == 2 and left(world) == {}
     with open_documents(world) as documents, open_features(world) as features:
@@ -144,14 +145,14 @@ def test_an_erasure_that_is_killed_is_finished_by_running_it_again(
     assert left(world) == {}
 
 
-def killed_at(number: int) -> tuple[erasure.Place, ...]:
+def killed_at(number: int) -> tuple[Place, ...]:
     """Return the places, of which one ends the process once it is reached."""
 
     def kill(*_: object) -> None:
         raise KeyboardInterrupt
 
     place = erasure.PLACES[number]
-    broken = erasure.Place(place.name, place.what, lambda *_: 1, kill)
+    broken = Place(place.name, place.what, lambda *_: 1, kill)
     return (*erasure.PLACES[:number], broken, *erasure.PLACES[number + 1 :])
 
 
@@ -171,7 +172,7 @@ def test_something_that_cannot_be_deleted_is_said_and_not_hidden(
     world: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clean_all(world)
-    stuck = erasure.Place("tapes", "backups", lambda *_: 3, lambda *_: None)
+    stuck = Place("tapes", "backups", lambda *_: 3, lambda *_: None)
     monkeypatch.setattr(forgetting, "PLACES", (*erasure.PLACES, stuck))
 
     with pytest.raises(RuntimeError, match=f"Of {URL}, this is left .*3 × tapes"):
