@@ -61,9 +61,10 @@ class Run:
     def uses(self, name: str, kind: str, files: Path | Sequence[Path]) -> None:
         """Add a folder or some files that this run was made from: the other end of an artifact's lineage."""
         # use_artifact() does the same, waits for the server, and raises offline; a record is sent by a later sync.
-        self._run._log_artifact(
-            _artifact(name, kind, files), is_user_created=True, use_after_commit=True
-        )
+        if not self._run.disabled:
+            self._run._log_artifact(
+                _artifact(name, kind, files), is_user_created=True, use_after_commit=True
+            )
 
     def summary(self, values: Mapping[str, object]) -> None:
         """Set the numbers that the list of runs shows."""
@@ -79,15 +80,15 @@ class KeptRun(Run):
 
     def __init__(self, run: Run, file: Path) -> None:
         super().__init__(run._run)
-        self._file, self._next = file, 0
+        self._file, self._begun = file, False
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Add one step to the curves and to the file."""
         super().log(values, step)
-        if step < self._next or not self._next:
+        if not self._begun:
             kept = [line for line in read_curve(self._file) if line["step"] < step]
             write_whole(self._file, "".join(json.dumps(line) + "\n" for line in kept))
-        self._next = step + 1
+            self._begun = True
         told = {k: v for k, v in values.items() if not k.endswith("_per_second")}
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"step": step, **told}) + "\n")
@@ -95,14 +96,15 @@ class KeptRun(Run):
 
 def read_curve(file: Path) -> list[dict[str, float]]:
     """Read a kept curve, step by step; empty where none was kept. What a kill has torn ends it."""
-    lines: list[dict[str, float]] = []
+    steps: dict[float, dict[str, float]] = {}
     for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
         try:
-            lines.append(json.loads(text))
+            line = json.loads(text)
         except ValueError:
             log.warning("%s ends in the middle of a line", file)
             break
-    return lines
+        steps[line["step"]] = steps.get(line["step"], {}) | line
+    return list(steps.values())
 
 
 @contextmanager

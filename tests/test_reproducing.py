@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from own_texts import own_artifacts
 
 from include import registry
+from include.evaluation import evaluate_model
 from include.reproducing import TOLERANCE, Line, reproduce_model
 from include.settings import Settings
 from include.version_tables import main
@@ -107,3 +109,19 @@ def test_a_recipe_of_another_time_names_the_commit_to_go_to(own: tuple[Settings,
 
     with pytest.raises(ValueError, match="does not know .*layers.*commit that its manifest names"):
         reproduce_model(*own)
+
+
+def test_a_champion_whose_files_were_changed_is_never_measured_against(
+    own: tuple[Settings, str],
+) -> None:
+    world, model_id = own
+    other = replace(registry.read_model(world, model_id), id="other", files={})
+    registry.publish_model(world, registry.model_folder(world, model_id), other)
+    registry.move_champion(world, model_id)
+    weights = registry.model_folder(world, model_id) / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(ValueError, match=r"adapter_model\.safetensors is changed since it was"):
+        evaluate_model(world, "other")
+    with pytest.raises(ValueError, match=r"adapter_model\.safetensors is changed since it was"):
+        reproduce_model(world, model_id)

@@ -136,6 +136,7 @@ def test_a_search_that_was_killed_goes_on_and_ended_trials_stay_ended(world: Set
     ran = subprocess.Popen(command, cwd=ROOT, env=child_environment(world))
     until = time.monotonic() + 900
     while not (ended := finished(state)) and time.monotonic() < until:
+        assert ran.poll() is None, "the search ended before it could be killed"
         time.sleep(0.2)
     children = psutil.Process(ran.pid).children(recursive=True)
     os.kill(ran.pid, signal.SIGKILL)

@@ -135,13 +135,17 @@ def test_a_kept_curve_has_each_step_once_although_the_training_was_killed(tmp_pa
             for step in range(first, last + 1):
                 speed = float(first)
                 kept.log({"sft/loss": 3.0 - step / 10, "sft/tokens_per_second": speed}, step)
+                if step % 4 == 0:
+                    kept.log({"sft/heldout_loss": 3.5}, step)
 
     train(1, 5)
     with file.open("a") as stream:
         stream.write('{"step": 6, "sft/lo')
     train(4, 7)
 
-    assert read_curve(file) == [{"step": n, "sft/loss": 3.0 - n / 10} for n in range(1, 8)]
+    looked = {4: {"sft/heldout_loss": 3.5}}
+    wanted = [{"step": n, "sft/loss": 3.0 - n / 10, **looked.get(n, {})} for n in range(1, 8)]
+    assert read_curve(file) == wanted
     assert read_curve(tmp_path / "none.jsonl") == []
 
 
@@ -149,6 +153,10 @@ def test_a_disabled_run_writes_nothing(tmp_path: Path) -> None:
     with open_run("twin", "train", "m1", {}, tmp_path, "disabled") as run:
         run.log({"loss": 1.0}, 0)
         run.summary({"loss": 1.0})
+        run.uses("dataset-d1", "dataset", Path(__file__))
+        run.artifact("model-m1", "model", Path(__file__))
+        run.table("samples", ("prompt",), [["a?"]])
+        run.page("page", Path(__file__))
 
     assert not list(tmp_path.rglob("*.wandb"))
 
