@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
 
 CONNECT_MILLISECONDS = 3_000
+# What a clean document holds of other people.
+OTHERS_WORDS = ("quotes", "comments")
 
 
 def mongo_address(settings: Settings) -> str:
@@ -182,6 +184,13 @@ class Documents(Rejections, Journal, Erasures):
         """List the clean documents that were made in this way, by id."""
         found = (r for r in self._all("clean") if r["fingerprint"] == fingerprint)
         return [from_record(CleanDocument, r) for r in found]
+
+    def outlines(self, fingerprint: str) -> list[CleanDocument]:
+        """List the clean documents made in this way without their words, by id: all of them at once fit into memory."""
+        known = [f.name for f in fields(CleanDocument) if f.name not in ("text", *OTHERS_WORDS)]
+        found = self._all("clean", ("fingerprint", *known))
+        made = (r for r in found if r["fingerprint"] == fingerprint)
+        return [from_record(CleanDocument, {**r, "text": ""}) for r in made]
 
     def read_clean(self, ids: Sequence[str]) -> list[CleanDocument]:
         """Read clean documents in the order of their ids; LookupError when one is no longer there."""

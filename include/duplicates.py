@@ -1,4 +1,8 @@
-"""The story: find copies among the clean documents, and show them to a person side by side."""
+"""The story: find copies among the clean documents, and show them to a person side by side.
+
+Texts pass by some at a time; those that may be copies of each other are read again and compared. Of the others
+a few hundred bytes stay, and where copies are looked for by meaning a vector.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,8 +18,9 @@ from include.settings import Settings
 from ml.chunk import chunk_document
 from ml.comparison import draw_copies
 from ml.dedup import Limits, mark_duplicates
+from ml.embed import Embedder
 from ml.files import write_whole
-from ml.semantic import Vectors, mean_vector
+from ml.semantic import Meanings, Vectors, mean_vector
 from ml.suspects import Suspects
 from ml.types import CleanDocument, digest
 
@@ -27,38 +32,36 @@ LOOKED_AT_TOGETHER = 500
 def find_copies(read: Read, settings: Settings) -> dict[str, CleanState]:
     """Say of every clean document that `read` yields whose copy it is, by id.
 
-    The documents pass by once; those that may be copies are read again and compared. Where copies
-    are looked for by meaning, that is all of them.
+    The documents pass by once; those that may be copies are read again and compared.
     """
-    states, suspects = dict[str, CleanState](), Suspects()
-    coming = read(None)
-    while part := list(islice(coming, LOOKED_AT_TOGETHER)):
-        suspects.add(part)
-        states |= {c.id: CleanState(c.revision, c.origin) for c in part}
-    wanted = states.keys() if settings.semantic_duplicate else suspects.ids()
-    return states | {c.id: state_of(c) for c in mark_copies(list(read(wanted)), settings)}
-
-
-def mark_copies(documents: Sequence[CleanDocument], settings: Settings) -> list[CleanDocument]:
-    """Return the documents, each copy naming the one that counts; as strict as the settings say."""
+    states, suspects, meanings = dict[str, CleanState](), Suspects(), Meanings()
     limits = Limits(
         settings.near_duplicate, settings.excerpt_duplicate, settings.semantic_duplicate
     )
-    vectors = _meanings(documents, settings) if settings.semantic_duplicate else {}
-    return mark_duplicates(documents, limits, vectors)
+    embedder = open_embedder(settings) if limits.semantic else None
+    coming = read(None)
+    while part := list(islice(coming, LOOKED_AT_TOGETHER)):
+        suspects.add(part)
+        if embedder:
+            meanings.add(_meanings(part, settings, embedder))
+        states |= {c.id: CleanState(c.revision, c.origin) for c in part}
+    wanted = suspects.ids() | meanings.ids(limits.semantic)
+    found = mark_duplicates(list(read(wanted)), limits, meanings.of(wanted))
+    return states | {c.id: state_of(c) for c in found}
 
 
 def report_duplicates(settings: Settings) -> dict[str, object]:
     """Write `duplicates.html`: every copy beside what stands for it; anew only when something changed."""
     file = settings.data_dir / "duplicates.html"
     with open_documents(settings) as documents:
-        found = documents.clean(index_mark(settings))
+        found = documents.outlines(index_mark(settings))
         state = digest("copies", *map(_provenance, found))
         runs = documents.runs("report_duplicates")
         copies = sum(bool(d.duplicate_of) for d in found)
         if file.exists() and runs and runs[-1]["state"] == state:
             return {"drawn": False, "copies": copies, "file": str(file)}
-        write_whole(file, draw_copies(found, "The corpus"))
+        page = draw_copies(found, "The corpus", lambda d: documents.read_clean([d.id])[0])
+        write_whole(file, page)
         documents.put_run("report_duplicates", "last", {"state": state}, datetime.now(UTC))
     return {"drawn": True, "copies": copies, "file": str(file)}
 
@@ -68,9 +71,10 @@ def _provenance(document: CleanDocument) -> str:
     return digest(document.id, document.revision, *told)
 
 
-def _meanings(documents: Sequence[CleanDocument], settings: Settings) -> dict[str, Vectors]:
+def _meanings(
+    documents: Sequence[CleanDocument], settings: Settings, embedder: Embedder
+) -> dict[str, Vectors]:
     """Embed whole documents: the mean of their passages, which the index asks for again, from the cache."""
-    embedder = open_embedder(settings)
     size = min(settings.chunk_tokens, embedder.window)
     parts = [chunk_document(d, embedder.offsets, size, "") for d in documents]
     vectors, _ = embed_chunks(settings, embedder, [c for part in parts for c in part])

@@ -175,6 +175,7 @@ PLACES = (
     _collection("pages", "notes on its page"),
     _collection("clean", "clean texts"),
     _collection("indexed", "notes on what is in the index"),
+    _collection("measured", "notes on what was measured"),
     _collection("revisions", "revisions"),
     _collection("documents", "the document itself"),
 )

@@ -65,7 +65,7 @@ class Erasures(Collections):
         """Say what belongs to a document; the document itself comes last, so that a killed deletion goes on."""
         refused = self._collection("rejected").find({}, {"where": 1})
         named = {w for r in refused if document_id in ((w := r["where"]), digest("document", w))}
-        own = ("staged", "quarantined", "clean")
+        own = ("staged", "quarantined", "clean", "measured")
         return {
             "rejected": {"where": {"$in": sorted(named)}, "stage": {"$ne": "forgotten"}},
             "pages": {"document": document_id},

@@ -1,47 +1,76 @@
 """The style of an author: means over the documents that were there at each time.
 
-Plain rows in, plain rows out: the history of an author follows from that of the documents.
+A table of measurements in, plain rows out: the history of an author follows from that of the documents.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from math import isnan, nan
+from typing import Any
 
-from include.feature_store import MEANS, Row
+from include.feature_store import MEANS
+from include.feature_tables import TIME, Row, latest, rows_of
 
 # Every float is a multiple of 2 ** -1074.
 SMALLEST_BITS = 1074
+NAMES = ("document_id", "written_by", TIME, *MEANS)
 
 
-def merged(key: str, rows: Iterable[Row]) -> list[Row]:
-    """Keep the last row of each key and time, in the order of time."""
-    found = {(row["event_timestamp"], row[key]): row for row in rows}
-    return [found[name] for name in sorted(found)]
-
-
-def author_rows(rows: Sequence[Row]) -> list[Row]:
+def author_rows(history: Any, known: Mapping[str, datetime] | None = None) -> Iterator[Row]:
     """Work out the means of each author at each time at which one of their documents was measured.
 
-    Sums are exact, so that the same documents give the same means in whatever order they came.
+    The history is in the order of time. Sums are exact, so that the same documents give the same means
+    in whatever order they came. `known` is the last time of each author that was ever told: means without a
+    document that was removed are repeated at it, or they would look older than those with it.
     """
-    latest: dict[str, Row] = {}
+    current = set(latest(history, "document_id")["written_by"].to_pylist())
+    last = dict[str, Row]()
+    for row in _each_once(_running(history)):
+        if row["author"] in current and row["documents"]:
+            last[row["author"]] = row
+            yield row
+    for author, row in last.items():
+        if known and author in known and known[author] > row[TIME]:
+            yield {**row, TIME: known[author]}
+
+
+def _running(history: Any) -> Iterator[Row]:
+    """Yield the means after each measurement, of everybody whom it concerns."""
+    newest: dict[str, tuple[str, array[float]]] = {}
     sums: dict[str, dict[str, int]] = {}
-    made: dict[tuple[datetime, str], Row] = {}
+    for part in rows_of(history.select(NAMES)):
+        for row in part:
+            former = newest.get(row["document_id"])
+            now = (row["written_by"], _numbers(row))
+            newest[row["document_id"]] = now
+            for sign, told in ((-1, former), (1, now)):
+                if told:
+                    _add(sums.setdefault(told[0], {}), sign, told[1])
+            for author in {told[0] for told in (former, now) if told}:
+                yield _mean_row(author, sums[author], row[TIME])
+
+
+def _each_once(rows: Iterator[Row]) -> Iterator[Row]:
+    """Keep the last of each author's rows at one time."""
+    waiting = dict[str, Row]()
     for row in rows:
-        former = latest.get(row["document_id"])
-        for sign, change in ((-1, former), (1, row)):
-            if change:
-                _add(sums.setdefault(change["written_by"], {}), sign, change)
-        latest[row["document_id"]] = row
-        for author in {change["written_by"] for change in (former, row) if change}:
-            made[row["event_timestamp"], author] = _mean_row(author, sums[author], row)
-    current = {row["written_by"] for row in latest.values()}
-    return [row for row in made.values() if row["author"] in current and row["documents"]]
+        if waiting and next(iter(waiting.values()))[TIME] != row[TIME]:
+            yield from waiting.values()
+            waiting = {}
+        waiting[row["author"]] = row
+    yield from waiting.values()
 
 
-def _add(sums: dict[str, int], sign: int, row: Row) -> None:
+def _numbers(row: Row) -> "array[float]":
+    """Keep the measures of a document in little memory; one that it does not have is not a number."""
+    return array("d", (nan if row[name] is None else row[name] for name in MEANS))
+
+
+def _add(sums: dict[str, int], sign: int, values: "array[float]") -> None:
     """Count a document in or out; one that was measured before a measure was known has none of it."""
-    for name in MEANS:
-        if (value := row.get(name)) is not None:
+    for name, value in zip(MEANS, values, strict=True):
+        if not isnan(value):
             sums[name] = sums.get(name, 0) + sign * _exact(value)
             sums[f"{name} known"] = sums.get(f"{name} known", 0) + sign
     sums["documents"] = sums.get("documents", 0) + sign
@@ -53,27 +82,7 @@ def _exact(value: float) -> int:
     return above << (SMALLEST_BITS + 1 - below.bit_length())
 
 
-def _mean_row(author: str, sums: Mapping[str, int], row: Row) -> Row:
+def _mean_row(author: str, sums: Mapping[str, int], at: datetime) -> Row:
     known = {name: sums.get(f"{name} known", 0) << SMALLEST_BITS for name in MEANS}
     means = {name: sums[name] / known[name] if known[name] else None for name in MEANS}
-    return {
-        "author": author,
-        "documents": sums["documents"],
-        **means,
-        "event_timestamp": row["event_timestamp"],
-    }
-
-
-def with_last_times(rows: Sequence[Row], former: Sequence[Row]) -> list[Row]:
-    """Repeat an author's last means at the last time known, after its document was removed.
-
-    Otherwise the means without that document would look older than those with it.
-    """
-    last = {row["author"]: row for row in rows}
-    times = {row["author"]: row["event_timestamp"] for row in former}
-    late = [
-        {**row, "event_timestamp": times[author]}
-        for author, row in last.items()
-        if author in times and times[author] > row["event_timestamp"]
-    ]
-    return merged("author", [*rows, *late])
+    return {"author": author, "documents": sums["documents"], **means, TIME: at}

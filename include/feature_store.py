@@ -9,25 +9,22 @@ import contextlib
 import importlib
 import io
 import logging
-import math
 import os
-import sqlite3
 import sys
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from include.feature_tables import TIME, Row, fitted, keys_of, latest, rows_of, table_of
 from include.settings import ROOT, Settings
 from ml.files import sync, write_whole
 from ml.style import StyleRow
 from ml.types import digest
 
 log = logging.getLogger(__name__)
-
-Row = dict[str, Any]
 
 DECLARED = ROOT / "feature_repo"
 MODULES = ("entities", "feature_definitions")
@@ -70,6 +67,11 @@ def is_ours(settings: Settings, repo: Path) -> bool:
     return repo in (DECLARED, settings.data_dir / "feature_repo")
 
 
+def applied_mark(settings: Settings) -> Path:
+    """Return the file that says which declarations were applied; it is there from the first opening on."""
+    return settings.data_dir / "features-applied.txt"
+
+
 def open_store(settings: Settings) -> Any:
     """Open Feast's store, its declarations applied. The caller holds the lock of this world."""
     from feast import FeatureStore
@@ -95,39 +97,49 @@ def history_file(store: Any, view: Any) -> Path | None:
     return Path(store.repo_path) / path
 
 
-def read_history(store: Any, view: Any) -> list[Row]:
-    """Read every row that was ever stored for a view."""
+def read_history(store: Any, view: Any) -> Any:
+    """Read every row that was ever stored for a view, as a table."""
     from pyarrow import parquet
 
     file = history_file(store, view)
     if file is None:
-        return pull(store, view, datetime.now(UTC), every=True)
-    return parquet.read_table(file).to_pylist() if file.is_file() else []
+        return _pull(store, view, datetime.now(UTC), every=True)
+    if not file.is_file():
+        return table_of([], _schema(view))
+    return fitted(parquet.read_table(file), _schema(view))
 
 
-def write_history(store: Any, view: Any, rows: Sequence[Row], changed: Sequence[Row]) -> None:
-    """Make `rows` the history of a view; a server is only told what changed, since it appends."""
+def write_history(store: Any, view: Any, now: Any, before: Any) -> None:
+    """Make a table the history of a view; a server is only told what changed, since it appends."""
     file = history_file(store, view)
     if file is not None:
-        _write_parquet(file, view, rows)
-    elif changed:
+        _write_parquet(file, now)
+        return
+    known = {repr(row) for part in rows_of(before) for row in part}
+    changed = [row for part in rows_of(now) for row in part if repr(row) not in known]
+    if changed:
         import pandas
 
-        store.write_to_offline_store(view.name, pandas.DataFrame(list(changed)))
+        store.write_to_offline_store(view.name, pandas.DataFrame(changed))
+    (key,) = view.join_keys
+    if gone := keys_of(before, key) - keys_of(now, key):
+        log.warning("delete these from your offline store of %s: %s", view.name, sorted(gone))
 
 
-def pull(
-    store: Any,
-    view: Any,
-    until: datetime,
-    *,
-    every: bool = False,
-    only: Collection[str] | None = None,
-) -> list[Row]:
-    """Ask the offline store for the latest row of each key up to a time, or for every row.
+def measured(store: Any, view: Any, rows: Iterable[Row]) -> Any:
+    """Make a table of rows as the view declares them."""
+    return table_of(rows, _schema(view))
 
-    `only` names the keys that are wanted.
-    """
+
+def read_latest(store: Any, view: Any, until: datetime) -> Any:
+    """Read the latest row of each key up to a time, as a table."""
+    if history_file(store, view) is None:
+        return _pull(store, view, until, every=False)
+    return latest(read_history(store, view), view.join_keys[0], until)
+
+
+def _pull(store: Any, view: Any, until: datetime, *, every: bool) -> Any:
+    """Ask the offline store for the latest row of each key up to a time, or for every row, as a table."""
     offline = store.provider.offline_store
     ask = offline.pull_all_from_table_or_query if every else offline.pull_latest_from_table_or_query
     job = ask(
@@ -140,51 +152,7 @@ def pull(
         start_date=EPOCH,
         end_date=until,
     )
-    found = job.to_df()
-    if only is not None:
-        found = found[found[view.join_keys[0]].isin(list(only))]
-    rows: list[Row] = found.to_dict("records")
-    return [{name: _plain(value) for name, value in row.items()} for row in rows]
-
-
-def erase_online(store: Any, view: Any, values: Sequence[str]) -> None:
-    """Take rows out of the online store.
-
-    Feast has no call that deletes rows: where the store has none of its own, they are emptied, which
-    every store can do, and then deleted where the store is a SQLite file.
-    """
-    from feast.infra.key_encoding_utils import serialize_entity_key
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-    from feast.protos.feast.types.Value_pb2 import Value
-
-    (key,) = view.join_keys
-    keys = [EntityKey(join_keys=[key], entity_values=[Value(string_val=v)]) for v in values]
-    empty = {feature.name: Value() for feature in view.features}
-    if not keys:
-        return
-    if delete := getattr(store.provider.online_store, "online_delete", None):
-        delete(store.config, view, keys)
-        return
-    data = [(k, empty, EPOCH, None) for k in keys]
-    store.provider.online_write_batch(store.config, view, data, None)
-    config = store.config.online_store
-    if config.type == "sqlite":
-        version = store.config.entity_key_serialization_version
-        found = [(serialize_entity_key(k, version),) for k in keys]
-        with (
-            contextlib.closing(sqlite3.connect(Path(store.repo_path) / config.path)) as database,
-            database,
-        ):
-            database.executemany(
-                f'DELETE FROM "{store.project}_{view.name}" WHERE entity_key = ?', found
-            )
-
-
-def _plain(value: Any) -> Any:
-    """Turn what a frame makes of lists and of nothing back into lists and None."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return fitted(job.to_arrow(), _schema(view))
 
 
 def _own_store_file(settings: Settings) -> Path | None:
@@ -213,7 +181,7 @@ def _apply(settings: Settings, repo: Path, store: Any) -> None:
     """Apply the declarations as `feast apply` does when they, or what they made, differ from the last time."""
     from feast.repo_operations import apply_total_with_repo_instance
 
-    mark = settings.data_dir / "features-applied.txt"
+    mark = applied_mark(settings)
     wanted = digest(*((repo / name).read_text("utf-8") for name in _files()))
     if _is_applied(mark, wanted, store):
         return
@@ -228,7 +196,7 @@ def _apply(settings: Settings, repo: Path, store: Any) -> None:
         file = history_file(store, view)
         # Rows that were measured before a column was declared have none of it.
         if file is not None:
-            _write_parquet(file, view, read_history(store, view))
+            _write_parquet(file, read_history(store, view))
     write_whole(mark, wanted)
     log.info("applied the feature declarations of %s: %s", repo, said.getvalue())
 
@@ -276,21 +244,24 @@ def _declared(repo: Path, project: str) -> Any:
     )
 
 
-def _write_parquet(file: Path, view: Any, rows: Sequence[Row]) -> None:
-    """Write the whole history beside the old one, then swap: a reader sees one or the other."""
+def _schema(view: Any) -> Any:
+    """Return the columns that a view declares, and the time."""
     import pyarrow
     from feast.type_map import feast_value_type_to_pa
-    from pyarrow import parquet
 
     columns = [*view.entity_columns, *view.features]
-    schema = pyarrow.schema(
-        [(c.name, feast_value_type_to_pa(c.dtype.to_value_type())) for c in columns]
-        + [("event_timestamp", pyarrow.timestamp("us", tz="UTC"))]
-    )
+    typed = [(c.name, feast_value_type_to_pa(c.dtype.to_value_type())) for c in columns]
+    return pyarrow.schema([*typed, (TIME, pyarrow.timestamp("us", tz="UTC"))])
+
+
+def _write_parquet(file: Path, table: Any) -> None:
+    """Write the whole history beside the old one, then swap: a reader sees one or the other."""
+    from pyarrow import parquet
+
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     os.close(descriptor)
     try:
-        parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), name)
+        parquet.write_table(table, name)
         sync(Path(name))
         Path(name).replace(file)
     except BaseException:

@@ -12,17 +12,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from include.feature_means import author_rows, merged, with_last_times
+from include.feature_means import author_rows
+from include.feature_online import NEVER, Online, erase_online, online_form, online_keys
 from include.feature_store import (
     KEYS,
     MEASURES,
-    Row,
-    erase_online,
-    history_file,
+    applied_mark,
+    measured,
     open_store,
-    pull,
     read_history,
+    read_latest,
     write_history,
+)
+from include.feature_tables import (
+    BATCH,
+    TIME,
+    Row,
+    joined,
+    keys_of,
+    latest,
+    merged,
+    no_later,
+    only,
+    row_digest,
+    rows_of,
+    without,
 )
 from include.settings import Settings
 from ml.files import locked
@@ -33,15 +47,17 @@ log = logging.getLogger(__name__)
 # What new models are trained with; an older one is served with the service that its manifest names.
 FEATURE_SERVICE = "twin_v2"
 
-# Rows of one online read or write: a reader never waits long for a writer.
-BATCH = 500
-
 
 def open_features(settings: Settings) -> "Features":
     """Open the feature store of this world; its declarations are applied when they changed."""
     lock = settings.data_dir / "features.lock"
     with locked(lock):
         return Features(open_store(settings), lock)
+
+
+def has_features(settings: Settings) -> bool:
+    """Tell, without opening it, whether there may be anything in the feature store of this world."""
+    return bool(settings.feature_store) or applied_mark(settings).exists()
 
 
 class Features:
@@ -66,23 +82,29 @@ class Features:
         """Let go of the store; its connections close with it."""
         self._store = None
 
-    def store_rows(self, rows: Sequence[StyleRow], removed_ids: Iterable[str]) -> None:
+    def store_rows(
+        self,
+        rows: Iterable[StyleRow],
+        removed_ids: Iterable[str],
+        until: Mapping[str, datetime] | None = None,
+    ) -> None:
         """Add measurements to the history and work out the authors' rows; a repeated one is replaced.
 
-        Removed documents leave the history, the authors' means and the online store.
+        Removed documents leave the history, the authors' means and the online store. Of the documents in
+        `until` nothing stays that is later than their time there; they and all authors leave the online store.
         """
-        removed = set(removed_ids)
+        removed, cut = set(removed_ids), until or {}
         with locked(self._lock):
-            documents, authors = self._view("document_style"), self._view("author_style")
-            before = read_history(self._store, documents)
-            kept = [r for r in before if r["document_id"] not in removed]
-            now = merged("document_id", [*kept, *map(_row, rows)])
-            former = read_history(self._store, authors)
-            means = with_last_times(author_rows(now), former)
+            documents, authors = (self._view(name) for name in KEYS)
+            before, former = (read_history(self._store, v) for v in (documents, authors))
+            new = measured(self._store, documents, map(_row, rows))
+            kept = no_later(without(before, "document_id", removed), "document_id", cut)
+            now = merged(joined(kept, new), "document_id")
+            means = self._means(now, former.slice(0, 0) if cut else former)
             # Online first: after a kill in between, a second run finds what there still is to remove.
-            erase_online(self._store, documents, sorted(removed))
-            gone = _keys(former, "author") - _keys(means, "author")
-            erase_online(self._store, authors, sorted(gone))
+            erase_online(self._store, documents, sorted(removed | cut.keys()))
+            left = set() if cut else keys_of(means, "author")
+            erase_online(self._store, authors, sorted(keys_of(former, "author") - left))
             self._replace(documents, before, now)
             self._replace(authors, former, means)
 
@@ -96,19 +118,38 @@ class Features:
         """
         with locked(self._lock):
             self._store.refresh_registry()
-            only = {"document_style": documents}
-            return sum(self._materialize(self._view(n), until, only.get(n)) for n in KEYS)
+            wanted = {"document_style": documents}
+            return sum(self._materialize(self._view(n), until, wanted.get(n)) for n in KEYS)
+
+    def history(self, view: str) -> Any:
+        """Return every row that was ever stored for a view, as a table in the order of time."""
+        return read_history(self._store, self._view(view))
+
+    def means(self) -> Any:
+        """Work out what the history of the authors has to be, as a table in the order of time."""
+        documents, authors = (self.history(name) for name in KEYS)
+        return self._means(documents, authors)
+
+    def online(self, view: str, keys: Sequence[str]) -> dict[str, Online]:
+        """Return time and features of what is online of some keys."""
+        return self._online(self._view(view), keys)
+
+    def online_keys(self, view: str) -> set[str]:
+        """Name every key that is online, where the store can tell."""
+        return online_keys(self._store, self._view(view))
+
+    def erase_online(self, view: str, keys: Iterable[str]) -> None:
+        """Take rows out of the online store."""
+        with locked(self._lock):
+            erase_online(self._store, self._view(view), sorted(keys))
 
     def history_rows(self, document_ids: Collection[str]) -> int:
         """Count the measurements of documents in the history."""
-        rows = read_history(self._store, self._view("document_style"))
-        return sum(row["document_id"] in document_ids for row in rows)
+        return int(only(self.history("document_style"), "document_id", document_ids).num_rows)
 
     def online_rows(self, document_ids: Collection[str]) -> int:
         """Count the documents that have measurements online."""
-        view = self._view("document_style")
-        wanted = [f"{view.name}:{feature.name}" for feature in view.features]
-        return sum(1 for _ in self._online(wanted, "document_id", [*document_ids]))
+        return len(self.online("document_style", [*document_ids]))
 
     def author_style(self, service: str, author: str) -> dict[str, float]:
         """Return an author's means from the online store; LookupError when there are none."""
@@ -173,12 +214,15 @@ class Features:
         """Read the part of a service that one key finds."""
         views = self._service(service).feature_view_projections
         wanted = [r for v in views if self._keys_of(v.name) == [key] for r in _references(v)]
-        return {k: found for k, _, found in self._online(wanted, key, values)}
+        return {k: found for k, (_, found) in self._ask(wanted, key, values).items()}
 
-    def _online(
-        self, wanted: Sequence[str], key: str, values: Sequence[str]
-    ) -> Iterator[tuple[str, int, dict[str, Any]]]:
-        """Yield key, time in whole seconds and features of what is online."""
+    def _online(self, view: Any, values: Sequence[str]) -> dict[str, Online]:
+        wanted = [f"{view.name}:{feature.name}" for feature in view.features]
+        return self._ask(wanted, view.join_keys[0], values)
+
+    def _ask(self, wanted: Sequence[str], key: str, values: Sequence[str]) -> dict[str, Online]:
+        """Return, by key, what is online of some features."""
+        asked: dict[str, Online] = {}
         for part in _batches(values):
             answer = self._store.get_online_features(
                 features=list(wanted), entity_rows=[{key: value} for value in part]
@@ -187,46 +231,49 @@ class Features:
             for i, value in enumerate(answer[key]):
                 found = {n: answer[n][i] for n in names if answer[n][i] is not None}
                 if found:
-                    yield value, max(answer[f"{n}__ts"][i] for n in names), found
+                    asked[value] = Online(max(answer[f"{n}__ts"][i] for n in names), found)
+        return asked
 
-    def _materialize(self, view: Any, until: datetime, only: Collection[str] | None) -> int:
+    def _means(self, history: Any, former: Any) -> Any:
+        known = {r["author"]: r[TIME] for part in rows_of(latest(former, "author")) for r in part}
+        rows = measured(self._store, self._view("author_style"), author_rows(history, known))
+        return merged(rows, "author")
+
+    def _materialize(self, view: Any, until: datetime, wanted: Collection[str] | None) -> int:
         import pandas
 
-        newer = self._newer(view, pull(self._store, view, until, only=only))
-        for part in _batches(newer):
-            self._store.write_to_online_store(view.name, pandas.DataFrame(part))
-        if newer:
-            start = min(row["event_timestamp"] for row in newer)
+        (key,) = view.join_keys
+        table = read_latest(self._store, view, until)
+        written, start = 0, until
+        for part in rows_of(table if wanted is None else only(table, key, wanted)):
+            if newer := self._newer(view, part):
+                self._store.write_to_online_store(view.name, pandas.DataFrame(newer))
+                written += len(newer)
+                start = min(start, *(row[TIME] for row in newer))
+        if written:
             self._store.registry.apply_materialization(view, self._store.project, start, until)
-        return len(newer)
+        return written
 
     def _newer(self, view: Any, rows: Sequence[Row]) -> list[Row]:
         """Keep the rows that are newer than what is online, or were measured anew at the same time."""
         (key,) = view.join_keys
-        names = [f.name for f in view.features]
-        wanted = [f"{view.name}:{name}" for name in names]
-        online = {k: (at, f) for k, at, f in self._online(wanted, key, [r[key] for r in rows])}
-        newer = []
+        found, newer = self._online(view, [r[key] for r in rows]), []
         for row in rows:
-            at, found = online.get(row[key], (-1, {}))
-            # SQLite keeps whole seconds.
-            measured = int(row["event_timestamp"].timestamp())
-            set_ones = {n: row[n] for n in names if row[n] is not None}
-            if measured > at or (measured == at and found != set_ones):
+            there, wanted = found.get(row[key], NEVER), online_form(row, key)
+            if wanted.at > there.at or (wanted.at == there.at and wanted != there):
                 newer.append(row)
-            elif measured < at:
+            elif wanted.at < there.at:
                 log.warning("%s %s is newer online than in the history", view.name, row[key])
         return newer
 
-    def _replace(self, view: Any, before: Sequence[Row], now: Sequence[Row]) -> None:
-        (key,) = view.join_keys
-        known = {(r[key], r["event_timestamp"]): r for r in before}
-        changed = [r for r in now if known.get((r[key], r["event_timestamp"])) != r]
-        if changed or len(before) != len(now):
-            write_history(self._store, view, now, changed)
-        gone = _keys(before, key) - _keys(now, key)
-        if gone and history_file(self._store, view) is None:
-            log.warning("delete these from your offline store of %s: %s", view.name, sorted(gone))
+    def _replace(self, view: Any, before: Any, now: Any) -> None:
+        if not now.equals(before):
+            write_history(self._store, view, now, before)
+
+
+def digest_of(row: StyleRow) -> str:
+    """Hash a measurement in the form in which it is kept."""
+    return row_digest(_row(row))
 
 
 def _references(projection: Any) -> list[str]:
@@ -245,10 +292,6 @@ def _row(row: StyleRow) -> Row:
         **measures,
         "event_timestamp": at.astimezone(UTC),
     }
-
-
-def _keys(rows: Iterable[Row], key: str) -> set[str]:
-    return {row[key] for row in rows}
 
 
 def _batches(values: Sequence[Any]) -> Iterator[list[Any]]:

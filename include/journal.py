@@ -1,11 +1,12 @@
-"""The part of the door to MongoDB that keeps what happened: questions, judgements, replicas, runs of verbs."""
+"""The part of the door to MongoDB that keeps what happened: questions, judgements, replicas, measurements, runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 from include.collections import Collections
-from include.records import Record, from_record, to_record
+from include.records import MeasuredState, Record, from_record, to_record
 from ml.types import Feedback, Trace, digest
 
 
@@ -56,6 +57,18 @@ class Journal(Collections):
     def replicas(self, newer_than: datetime) -> list[Record]:
         """List the replicas whose heart still beats."""
         return list(self._collection("replicas").find({"at": {"$gte": newer_than}}))
+
+    def measured(self) -> dict[str, MeasuredState]:
+        """Return what was measured of each document, by id."""
+        return {r["_id"]: from_record(MeasuredState, r) for r in self._all("measured")}
+
+    def mark_measured(self, states: Mapping[str, MeasuredState]) -> None:
+        """Say what was measured of documents; written after the rows themselves."""
+        self._replace("measured", {i: asdict(state) for i, state in states.items()})
+
+    def unmark_measured(self, ids: Iterable[str]) -> None:
+        """Say that documents are no longer measured, or have to be measured again."""
+        self._delete("measured", ids)
 
     def put_run(self, verb: str, key: str, payload: Mapping[str, Any], at: datetime) -> None:
         """Keep a small record of what a verb did."""

@@ -12,7 +12,7 @@ from itertools import islice
 
 from include.crawlers.language import detect_language
 from include.settings import Settings
-from include.suites import SECRETS
+from include.suites import SECRETS, columns
 from include.validation import Report, ValidationFailed, validate
 from ml.chunk import Offsets
 from ml.examples import is_grounded
@@ -98,23 +98,16 @@ def passage_rows(
 
 def refuse_features(
     settings: Settings,
-    rows: Sequence[FeatureRow],
-    documents: Sequence[CleanDocument],
+    rows: Iterable[FeatureRow],
+    originals: Find,
+    among: int,
     released: Released = frozenset(),
-    among: int = 0,
 ) -> list[Rejected]:
-    """Judge the feature rows of documents; returns one rejection for each broken rule.
-
-    Too many bad ones `among` all rows there are, or of these if they are more, stop the batch.
-    """
+    """Judge the feature rows of documents; too many bad ones `among` all rows there are stop the batch."""
     now = datetime.now(UTC)
-    named = [_feature_row(r, now) for r in rows]
-    there = max(among, len(rows))
-    report = validate(settings, "feature", named, batch="features", volume=there)
-    texts = {d.id: d for d in documents}
-    report = _pardon(report, texts, released)
-    _stop_bad_batch(settings, report, there, texts)
-    return _rejections(report, texts)
+    parts = _parts(_feature_row(r, now) for r in rows)
+    reports = [validate(settings, "feature", p, batch="features", volume=among) for p in parts]
+    return _refusals(settings, reports, originals, among, released)
 
 
 def prove_samples(
@@ -265,7 +258,9 @@ def holds_secret(text: str) -> bool:
 
 def _feature_row(row: FeatureRow, now: datetime) -> Row:
     old = (now - row.event_timestamp) / timedelta(days=1)
-    return {"id": row.document_id, **_fields(row), "days_old": old}
+    known = {"id": row.document_id, **_fields(row), "days_old": old}
+    judged = columns("feature")
+    return {name: value for name, value in known.items() if name in judged}
 
 
 def _example_row(

@@ -125,8 +125,4 @@ def _line(url: str, stage: str, refused: Sequence[Rejected]) -> dict[str, object
 
 def _measure_again(documents: Documents, urls: Sequence[str]) -> None:
     """Make the next `store_features` measure these, although no text has changed."""
-    runs, again = documents.runs("store_features"), {digest("document", url) for url in urls}
-    last = runs[-1] if runs else {}
-    marks = {i: mark for i, mark in last.get("marks", {}).items() if i not in again}
-    record = {"marks": marks, "ids": last.get("ids", [])}
-    documents.put_run("store_features", "last", record, datetime.now(UTC))
+    documents.unmark_measured(digest("document", url) for url in urls)

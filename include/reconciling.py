@@ -1,21 +1,27 @@
 """The story: compare what is stored where with what should be there, repair it, and say what was wrong.
 
 MongoDB says what there is; every colour of the index and Feast follow it. They are compared by
-digest: of the passages word for word, and of the style features that are online.
+digest: of the passages word for word, and of the style features in the history and online.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from include.colours import Colour, live_colour
 from include.documents import Documents, open_documents
+from include.feature_faults import find_faults, take_out
+from include.features import has_features, open_features
 from include.indexing import (
     index_chunks,
+    index_mark,
     payload_digest,
     source_digest,
     store_digest,
 )
+from include.measuring import store_features
 from include.records import IndexState
 from include.settings import Settings
 from include.vectors import VectorStore, open_colours
@@ -41,18 +47,47 @@ class Differences:
 
 
 def reconcile_stores(settings: Settings) -> dict[str, int | str]:
-    """Compare MongoDB, the index and Feast; repair what differs, and report the counts of each difference."""
+    """Compare MongoDB, the index and Feast; repair what differs, and report the counts of each difference.
+
+    Those of Feast are counted by document and author.
+    """
     found = Differences()
     with open_documents(settings) as documents, open_colours(settings) as colours:
         live = live_colour(colours)
-        sources = _sources(documents, live.fingerprint if live else "")
+        mark = live.fingerprint if live else index_mark(settings)
+        sources = _sources(documents, mark)
         for colour in colours.all():
             _compare(documents, colours.store(colour), colour, sources, found)
     if found.broken:
         index_chunks(settings)
         _drop_unmade(settings, found.broken)
     counts = {"missing": found.missing, "orphans": found.orphans, "altered": found.altered}
-    return {**counts, "digest": store_digest(settings)}
+    return {**counts, **_reconcile_features(settings, sources), "digest": store_digest(settings)}
+
+
+def _reconcile_features(settings: Settings, sources: Mapping[str, str]) -> dict[str, int]:
+    """Compare Feast with what was measured; what is wrong goes, and is measured anew."""
+    counts = Counter(features_missing=0, features_orphans=0, features_altered=0)
+    with open_documents(settings) as documents:
+        states = documents.measured()
+        if not states and not has_features(settings):
+            return dict(counts)
+        unlike = {i for i, s in states.items() if sources.get(i, s.source) != s.source}
+        with open_features(settings) as features:
+            faults = find_faults(features, states, unlike)
+            for view, each in faults.items():
+                counts.update(features_missing=len(each.missing))
+                counts.update(features_orphans=len(each.orphans))
+                counts.update(features_altered=len(each.altered))
+                if each.all():
+                    log.warning("%s: %d rows are not as they should be", view, len(each.all()))
+            if any(counts.values()):
+                documents.unmark_measured(faults["document_style"].all())
+                take_out(features, faults, states)
+                features.materialize(datetime.now(UTC), ())
+    if any(counts.values()):
+        store_features(settings)
+    return dict(counts)
 
 
 def _sources(documents: Documents, fingerprint: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from ml.style import StyleRow
 from ml.types import CleanDocument, Document, Feedback, Kind, Rejected, Trace
 
 Record = dict[str, Any]
@@ -50,6 +51,19 @@ class IndexState:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredState:
+    """What a document's row of features follows from, and the time that it holds for.
+
+    `source` is a hash of the clean document that was measured, `row` one of its row; empty where the row was refused.
+    """
+
+    mark: str
+    at: datetime
+    source: str = ""
+    row: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Who let one revision of a text pass a stage that refused it, when and why."""
 
@@ -62,7 +76,17 @@ class Release:
 
 
 Noun = TypeVar(
-    "Noun", Document, CleanState, Rejected, CleanDocument, Trace, Feedback, IndexState, Release
+    "Noun",
+    Document,
+    CleanState,
+    Rejected,
+    CleanDocument,
+    Trace,
+    Feedback,
+    IndexState,
+    MeasuredState,
+    Release,
+    StyleRow,
 )
 
 
@@ -71,7 +95,9 @@ def state_of(document: CleanDocument) -> CleanState:
     return CleanState(**{f.name: getattr(document, f.name) for f in fields(CleanState)})
 
 
-def to_record(noun: Document | Rejected | CleanDocument | Trace | Feedback | Release) -> Record:
+def to_record(
+    noun: Document | Rejected | CleanDocument | Trace | Feedback | Release | StyleRow,
+) -> Record:
     """Turn a noun into what a database keeps; tuples become lists."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(noun).items()}
 

@@ -6,7 +6,7 @@ the same are folded into a count. Pure: texts in, page out.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import SequenceMatcher
 from html import escape
 
@@ -44,12 +44,19 @@ a{{color:#2a6f97}}</style></head><body><h1>Copies</h1>{summary}{pairs}</body></h
 """
 
 
-def draw_copies(documents: Sequence[CleanDocument], title: str) -> str:
-    """Draw every copy beside its canonical document, the least alike first."""
+def draw_copies(
+    documents: Sequence[CleanDocument],
+    title: str,
+    whole: Callable[[CleanDocument], CleanDocument] = lambda document: document,
+) -> str:
+    """Draw every copy beside its canonical document, the least alike first.
+
+    `whole` brings the text of a document; only those that are drawn are asked for.
+    """
     by_id = {d.id: d for d in documents}
     copies = [d for d in documents if d.duplicate_of in by_id]
     copies.sort(key=lambda d: (d.duplicate_similarity, d.url))
-    pairs = [_pair(d, by_id[d.duplicate_of]) for d in copies[:MOST_PAIRS]]
+    pairs = [_pair(whole(d), whole(by_id[d.duplicate_of])) for d in copies[:MOST_PAIRS]]
     return PAGE.format(summary=_summary(documents, copies, title), pairs="\n".join(pairs))
 
 

@@ -5,7 +5,7 @@ are computed. The matrix of all products is never there as a whole: one block of
 dropped. Up to some 50,000 vectors this is faster than building an approximate index, and it misses nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,29 @@ SAMPLE = 4_096
 SLACK = 1e-4
 
 Vectors = NDArray[np.float32]
+
+
+class Meanings:
+    """What texts mean, while they pass by: of each a unit vector stays, by its id."""
+
+    def __init__(self) -> None:
+        self._vectors: dict[str, Vectors] = {}
+
+    def add(self, vectors: Mapping[str, Vectors]) -> None:
+        """Look at some more texts."""
+        self._vectors |= vectors
+
+    def ids(self, threshold: float) -> set[str]:
+        """Name the texts that are near enough to another; a hair's breadth below counts as well."""
+        names = list(self._vectors)
+        if len(names) < 2:
+            return set()
+        pairs, _ = same_meaning(np.stack([*self._vectors.values()]), threshold - SLACK)
+        return {names[row] for row in np.unique(pairs).tolist()}
+
+    def of(self, names: Collection[str]) -> dict[str, Vectors]:
+        """Return the vectors of some texts."""
+        return {name: vector for name, vector in self._vectors.items() if name in names}
 
 
 def same_meaning(vectors: Vectors, threshold: float) -> tuple[NDArray[np.int64], Vectors]:

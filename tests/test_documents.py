@@ -106,6 +106,17 @@ def test_clean_documents_of_another_fingerprint_are_not_seen(settings: Settings)
         assert documents.clean("f2") == []
 
 
+def test_outlines_are_clean_documents_without_anybodys_words(settings: Settings):
+    whole = replace(cleaned(), quotes=("Somebody else's.",), comments=("A reader's.",))
+    with open_documents(settings) as documents:
+        documents.put_clean([whole], "this way")
+
+        (outline,) = documents.outlines("this way")
+
+        assert outline == replace(whole, text="", quotes=(), comments=())
+        assert documents.outlines("another way") == []
+
+
 def test_the_index_state_names_revision_and_chunks(settings: Settings):
     state = IndexState("r", "f", ("c1", "c2"))
     with open_documents(settings) as documents:

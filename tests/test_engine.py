@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from conftest import empty_database
-from own_texts import entry, index_all, own_world, take_stock
+from own_texts import entry, own_world, store_state, take_in, take_stock
 
 from include.cleaning import _cleaner
 from include.documents import open_documents
 from include.engine import do, run_batches
 from include.engine_ray import connected
-from include.indexing import store_digest
 from include.settings import Settings
 
 CLEAN = partial(_cleaner, {}, frozenset(), "a fingerprint")
@@ -89,13 +88,13 @@ def test_on_ray_results_keep_their_order_up_to_the_error_which_is_the_works_own(
 
 
 @pytest.mark.services
-def test_a_world_that_ray_cleans_and_embeds_has_the_digest_of_one_that_this_process_makes(
+def test_a_world_that_ray_cleans_embeds_and_measures_is_the_one_that_this_process_makes(
     world: Settings, ray: None, tmp_path: Path
 ) -> None:
-    here = index_all(world), store_digest(world)
+    here = take_in(world), store_state(world)
     empty_database(world.mongo_url)
     other = {"vectors_url": f"lancedb://{tmp_path}/others", "data_dir": tmp_path / "other"}
 
     there = on_ray(world).model_copy(update=other)
 
-    assert (index_all(there), store_digest(there)) == here
+    assert (take_in(there), store_state(there)) == here

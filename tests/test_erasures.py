@@ -31,7 +31,7 @@ def test_everything_of_a_document_is_counted_and_deleted_but_for_the_mark(settin
 
         assert before == {
             **dict.fromkeys(("rejected", "pages", "staged", "quarantined", "clean"), 1),
-            **{"releases": 0, "indexed": 0, "revisions": 2, "documents": 1},
+            **{"releases": 0, "indexed": 0, "measured": 0, "revisions": 2, "documents": 1},
         }
         assert set(documents.kept_of(ONE.id).values()) == {0}
         assert [d.url for d in documents.active()] == [OTHER.url]

@@ -98,7 +98,7 @@ def test_what_is_forgotten_is_deleted_in_every_place_and_never_fetched_again(
     assert {name for name, n in said.items() if n} - {"seen", "report"} == {
         *("answers", "chunks", "feature_rows", "online_features", "validation_results", "pictures"),
         *("evaluations", "datasets", "models", "rejected", "quarantined", "releases", "clean"),
-        *("indexed", "revisions", "documents", "embeddings", "experiments"),
+        *("indexed", "measured", "revisions", "documents", "embeddings", "experiments"),
     }
     assert said["answers"] == 2 and left(world) == {}
     with open_documents(world) as documents, open_features(world) as features:

@@ -37,6 +37,7 @@ DOORS = {
     "lancedb": {"include/vectors_lance.py", "include/colours_lance.py"},
     "feast": {
         *("include/features.py", "include/feature_store.py", "feature_repo/"),
+        "include/feature_online.py",
         "include/weaviate_online_store/",
     },
     "great_expectations": {"include/validation.py"},

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from builders import MOMENT
 
 from include.documents import open_documents
+from include.records import MeasuredState
 from include.settings import Settings
 from ml.types import Feedback, Trace, digest
 
@@ -31,3 +32,16 @@ def test_only_replicas_with_a_fresh_heartbeat_are_alive(settings: Settings):
         documents.put_replica("new", "m", "ready", "", now)
 
         assert [r["_id"] for r in documents.replicas(now - timedelta(seconds=5))] == ["new"]
+
+
+def test_what_was_measured_of_a_document_is_known_until_it_is_to_be_measured_again(
+    settings: Settings,
+):
+    states = {i: MeasuredState(f"mark {i}", MOMENT, "source", "row") for i in ("a", "b")}
+    with open_documents(settings) as documents:
+        documents.mark_measured(states)
+        assert documents.measured() == states
+        documents.unmark_measured(["a", "nobody"])
+        assert documents.measured() == {"b": states["b"]}
+        documents.forget("b")
+        assert documents.measured() == {}

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from own_texts import clean_all, entry, own_world, prose, write_entries
+from pyarrow import parquet
 
-from include import measuring
+from include import measuring, quality
+from include.documents import open_documents
 from include.features import FEATURE_SERVICE, Features, open_features
 from include.settings import Settings
 from ml.types import CleanDocument
@@ -47,6 +49,28 @@ def test_only_what_changed_is_measured_and_written(
     assert measuring.store_features(world) == {"rows": 1, "materialized": 2}
     assert measured == ["https://own.example/1/"]
     assert measuring.store_features(world) == {"rows": 0, "materialized": 0}
+
+
+def test_the_size_of_the_batches_changes_nothing(
+    world: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean_all(world)
+    measuring.store_features(world)
+    rows = sorted(
+        parquet.read_table(world.data_dir / "document_style.parquet").to_pylist(), key=str
+    )
+    with open_documents(world) as documents:
+        states = documents.measured()
+        documents.unmark_measured(states)
+    monkeypatch.setattr(measuring, "MEASURE_BATCH", 2)
+    monkeypatch.setattr(quality, "JUDGED_TOGETHER", 2)
+
+    assert measuring.store_features(world)["rows"] == 3
+
+    with open_documents(world) as documents:
+        assert documents.measured() == states
+    again = parquet.read_table(world.data_dir / "document_style.parquet").to_pylist()
+    assert sorted(again, key=str) == rows
 
 
 def test_after_a_kill_before_the_rows_are_online_a_second_run_brings_them(

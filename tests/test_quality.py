@@ -120,13 +120,13 @@ def test_features_out_of_range_are_left_out_and_many_of_them_stop_the_batch(
 
     odd = replace(cleaned(url="https://example.org/odd/"), id="odd")
 
-    (refused,) = refuse_features(world, [*good, bad], [odd])
+    (refused,) = refuse_features(world, [*good, bad], lambda ids: [odd], among=5)
 
     assert (refused.where, refused.revision) == (odd.url, odd.revision)
     assert (refused.stage, refused.reason) == ("feature", "sentence_words:values-to-be-between")
     assert refused.value == "900.0"
     with pytest.raises(ValidationFailed, match="1 of 2 rows: 1 × values-to-be-between on sentence"):
-        refuse_features(world, [good[0], bad], [odd])
+        refuse_features(world, [good[0], bad], lambda ids: [odd], among=2)
 
 
 def test_samples_that_are_the_authors_words_pass(world: Settings) -> None:

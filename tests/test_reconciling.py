@@ -12,7 +12,10 @@ from include.settings import Settings
 from include.vectors import open_colours, open_vectors
 from ml.embed import load_embedder
 
-NOTHING = {"missing": 0, "orphans": 0, "altered": 0}
+NOTHING = {
+    **{"missing": 0, "orphans": 0, "altered": 0},
+    **{"features_missing": 0, "features_orphans": 0, "features_altered": 0},
+}
 
 
 def passages(settings: Settings) -> dict:
@@ -38,7 +41,8 @@ def test_what_is_missing_altered_or_nobodys_is_repaired_and_reported_once(
 
     said = reconcile_stores(settings)
 
-    assert said == {"missing": 1, "orphans": 1, "altered": 1, "digest": whole}
+    found = {"missing": 1, "orphans": 1, "altered": 1}
+    assert said == NOTHING | found | {"digest": whole}
     assert passages(settings) == before
     assert reconcile_stores(settings) == {**NOTHING, "digest": whole}
 
@@ -74,3 +78,11 @@ def test_what_cannot_be_made_again_is_taken_out_of_its_colour(settings: Settings
         assert 0 < colours.store(old).count() < before
     assert said["altered"] == 1
     assert reconcile_stores(settings) | {"digest": ""} == {**NOTHING, "digest": ""}
+
+
+def test_a_world_without_features_is_not_given_any(settings: Settings) -> None:
+    know(settings, 0)
+    indexing.index_chunks(settings)
+
+    assert reconcile_stores(settings) | {"digest": ""} == {**NOTHING, "digest": ""}
+    assert not (settings.data_dir / "features-registry.db").exists()

@@ -47,3 +47,15 @@ def test_several_passages_point_one_way_together():
 
     assert np.linalg.norm(mean) == pytest.approx(1.0, abs=1e-6)
     assert not np.any(semantic.mean_vector(np.zeros((2, 4), np.float32)))
+
+
+def test_texts_that_pass_by_in_parts_are_named_where_they_mean_the_same():
+    vectors = unit(60)
+    passing = semantic.Meanings()
+    for start in range(0, 60, 7):
+        passing.add({str(i): vectors[i] for i in range(start, min(start + 7, 60))})
+
+    pairs, _ = semantic.same_meaning(vectors, 0.97)
+    assert passing.ids(0.97) == {str(i) for i in np.unique(pairs)} != set()
+    assert passing.ids(1.01) == semantic.Meanings().ids(0.9) == set()
+    assert list(passing.of({"3", "nobody"})) == ["3"]

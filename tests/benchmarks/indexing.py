@@ -1,19 +1,27 @@
-"""Recall@10, milliseconds a question and bytes, by kind of index and distance, on both stores, against exact search.
+"""Recall@10, milliseconds a question, memory and bytes, by kind of index and distance, on both stores.
 
-`python tests/benchmarks/indexing.py [VECTORS]`: the passages of the demo's articles by every distance, then so many
-synthetic vectors (100,000 unless told otherwise) by cosine. Exact answers are worked out in the same run.
+`python tests/benchmarks/indexing.py [VECTORS…] [--stores LanceDB,Weaviate] [--distances cosine,…] [--kinds hnsw+none,…]
+[--results FILE]`: the passages of the demo's articles, then so many synthetic vectors (5,000 unless told otherwise),
+by cosine unless told otherwise. Exact answers are worked out in the same run. Each row is filled by one process, asked by
+another, and a Weaviate is started anew for both: memory is that of a server that was just started and answered the
+questions, or what LanceDB added to the process that asked it. With FILE, what it holds is not measured again.
 """
 
-import sys
+import argparse
+import json
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -21,22 +29,26 @@ from rich.table import Table
 from include.running import running
 from include.services import weaviate_binary, weaviate_service
 from include.settings import ROOT, Settings, load_settings
-from include.vectors import VectorStore, open_colours, open_vectors
+from include.vectors import open_vectors
 from ml.chunk import chunk_document
 from ml.embed import load_embedder
 from ml.types import Chunk, CleanDocument, digest
 
 Vector = NDArray[np.float32]
+# Row by what it is of: corpus, store, distance, index and quantiser.
+Names = tuple[str, str, str, str, str]
 
 TOP, QUESTIONS, SIZE, BATCH = 10, 100, 384, 2_000
 TOPICS = 500
 DISTANCES = ("cosine", "dot", "l2", "manhattan")
-KINDS = tuple(product(("hnsw", "flat"), ("none", "pq", "bq", "sq", "rq")))
-COLUMNS = ("store", "distance", "index", "quantiser", "recall@10", "p50 ms", "fill s", "disk MB")
+KINDS = tuple(f"{a}+{b}" for a, b in product(("hnsw", "flat"), ("none", "pq", "bq", "sq", "rq")))
+STORES = ("LanceDB", "Weaviate")
+COLUMNS = "store|distance|index|quantiser|recall@10|p50 ms|p95 ms|memory MB|fill s|disk MB"
 PORT, GRPC_PORT = 18_611, 18_661
+MEGABYTE = 1 << 20
 
 
-def demo_passages() -> tuple[list[str], Vector]:
+def demo_passages() -> Vector:
     """Cut and embed the demo's articles."""
     settings = load_settings()
     embedder = load_embedder(settings.embedder, settings.cache_dir)
@@ -46,7 +58,7 @@ def demo_passages() -> tuple[list[str], Vector]:
         made = CleanDocument(file.name, "r", file.name, "article", "a", file.stem, text, "en", None)
         size = settings.chunk_tokens
         texts += [c.text for c in chunk_document(made, embedder.offsets, size, "f")]
-    return texts, embedder.encode(texts)
+    return embedder.encode(texts)
 
 
 def synthetic(many: int) -> Vector:
@@ -70,40 +82,49 @@ def exact(vectors: Vector, question: Vector, distance: str) -> set[int]:
     return set(np.flatnonzero(scores >= last - 1e-6).tolist())
 
 
-def passages(many: int) -> list[Chunk]:
+def passages(start: int, many: int) -> list[Chunk]:
     """Name vectors; what a passage says does not matter here."""
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     return [
         Chunk(digest(str(i)), str(i), "r", i, f"p{i}", "", 0, 1, "a", "article", "", "", moment)
-        for i in range(many)
+        for i in range(start, start + many)
     ]
 
 
-def fill(store: VectorStore, chunks: list[Chunk], vectors: Vector) -> float:
+def fill(world: Settings, file: str) -> float:
     """Write everything; returns the seconds."""
+    vectors = np.load(file, mmap_mode="r")
     started = time.perf_counter()
-    for start in range(0, len(chunks), BATCH):
-        store.upsert(chunks[start : start + BATCH], vectors[start : start + BATCH])
+    with open_vectors(world) as store:
+        for start in range(0, len(vectors), BATCH):
+            part = np.asarray(vectors[start : start + BATCH])
+            store.upsert(passages(start, len(part)), part)
     return time.perf_counter() - started
 
 
-def measure(store: VectorStore, vectors: Vector, truth: list[set[int]]) -> tuple[float, float]:
-    """Ask the questions; returns recall@10 and the median milliseconds."""
+def ask(
+    world: Settings, questions: Vector, truth: list[set[int]]
+) -> tuple[float, float, float, float]:
+    """Ask the questions; returns recall@10, the median and 95th percentile in ms, and the MB added to this process."""
     found, spent = [], []
-    for number, want in enumerate(truth):
-        question = asked(vectors, number)
-        started = time.perf_counter()
-        hits = store.dense(question, limit=TOP)
-        spent.append((time.perf_counter() - started) * 1000)
-        found.append(len({h.chunk.position for h in hits} & want) / TOP)
-    return sum(found) / len(found), median(spent)
+    with open_vectors(world) as store:
+        before = psutil.Process().memory_info().rss
+        for question, want in zip(questions, truth, strict=True):
+            started = time.perf_counter()
+            hits = store.dense(question, limit=TOP)
+            spent.append((time.perf_counter() - started) * 1000)
+            found.append(len({h.chunk.position for h in hits} & want) / TOP)
+        grown = (psutil.Process().memory_info().rss - before) / MEGABYTE
+    slow = float(np.percentile(spent, 95))
+    return sum(found) / len(found), median(spent), slow, grown
 
 
-def asked(vectors: Vector, number: int) -> Vector:
+def asked(vectors: Vector) -> Vector:
     """Ask between two vectors, so that no stored one is the answer by itself."""
     step = max(len(vectors) // QUESTIONS, 1)
-    question = vectors[number * step] + 0.5 * vectors[number * step - 1]
-    return question / np.linalg.norm(question)
+    places = np.arange(min(QUESTIONS, len(vectors))) * step
+    questions = vectors[places] + 0.5 * vectors[places - 1]
+    return questions / np.linalg.norm(questions, axis=1, keepdims=True)
 
 
 def disk(folder: Path) -> float:
@@ -111,63 +132,135 @@ def disk(folder: Path) -> float:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
 
 
-def rows(
-    worlds: dict[str, Settings], vectors: Vector, distances: tuple[str, ...]
-) -> Iterator[list[str]]:
-    """Measure every combination that a store has; the others are left out."""
-    chunks = passages(len(vectors))
-    questions = range(min(QUESTIONS, len(vectors)))
-    truth = {d: [exact(vectors, asked(vectors, n), d) for n in questions] for d in distances}
-    for (name, world), distance, (structure, quantizer) in product(
-        worlds.items(), distances, KINDS
-    ):
-        kind = {
-            "vectors_distance": distance,
-            "vectors_index": structure,
-            "vectors_quantizer": quantizer,
-        }
-        its = world.model_copy(update=kind)
-        try:
-            store = open_vectors(its)
-        except ValueError:
-            continue
-        before = disk(world.data_dir)
-        with store:
-            seconds = fill(store, chunks, vectors)
-            recall, milliseconds = measure(store, vectors, truth[distance])
-        megabytes = disk(world.data_dir) - before
-        with open_colours(its) as colours:
-            for colour in colours.all():
-                colours.drop(colour.name)
-        yield [
-            *(name, distance, structure, quantizer),
-            *(f"{recall:.3f}", f"{milliseconds:.1f}", f"{seconds:.1f}", f"{megabytes:.1f}"),
-        ]
+def alone(function: object, *given: object) -> object:
+    """Call a function in a fresh process, which ends with it."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *given).result()
 
 
-def main(many: int) -> None:
-    """Print one table for the demo's passages and one for the synthetic vectors."""
-    console = Console(width=110)
+@contextmanager
+def served(world: Settings, folder: Path) -> Iterator[None]:
+    """Run the store's server where it has one."""
+    if world.vectors_url:
+        yield
+    else:
+        with running(weaviate_service(world), folder, seconds=300):
+            yield
+
+
+def server_memory() -> float:
+    """Sum up the megabytes of the servers that this process started."""
+    servers = [p for p in psutil.Process().children() if "weaviate" in p.name()]
+    return sum(p.memory_info().rss for p in servers) / MEGABYTE
+
+
+def measured(names: Names, file: str, questions: Vector, truth: list[set[int]]) -> dict | None:
+    """Fill and ask one combination in a world of its own; None where the store does not have it."""
+    _, store, distance, structure, quantizer = names
     with tempfile.TemporaryDirectory() as folder:
-        server = Settings(
-            data_dir=Path(folder) / "w", weaviate_port=PORT, weaviate_grpc_port=GRPC_PORT
+        world = Settings(
+            data_dir=Path(folder) / "w",
+            weaviate_port=PORT,
+            weaviate_grpc_port=GRPC_PORT,
+            vectors_url=f"lancedb://{folder}/w/v" if store == "LanceDB" else "",
+            vectors_distance=distance,
+            vectors_index=structure,
+            vectors_quantizer=quantizer,
         )
-        lance = Path(folder) / "lance"
-        worlds = {"LanceDB": Settings(data_dir=lance, vectors_url=f"lancedb://{lance}/v")}
-        if weaviate_binary(server):
-            worlds["Weaviate"] = server
-        with running(weaviate_service(server), Path(folder)):
-            texts, embedded = demo_passages()
-            for title, vectors, distances in (
-                (f"{len(texts)} passages of the demo", embedded, DISTANCES),
-                (f"{many} synthetic vectors of {SIZE} numbers", synthetic(many), ("cosine",)),
-            ):
-                table = Table(*COLUMNS, title=title)
-                for row in rows(worlds, vectors, distances):
-                    table.add_row(*row)
-                    console.print(" ".join(row), style="dim")
-                console.print(table)
+        with served(world, Path(folder)):
+            try:
+                open_vectors(world).close()
+            except ValueError:
+                return None
+            seconds = alone(fill, world, file)
+        with served(world, Path(folder)):
+            recall, middle, slow, grown = alone(ask, world, questions, truth)
+            memory = grown if store == "LanceDB" else server_memory()
+        return {
+            "names": names,
+            "recall": recall,
+            "p50": middle,
+            "p95": slow,
+            "memory": memory,
+            "fill": seconds,
+            "disk": disk(world.data_dir),
+        }
+
+
+def main() -> None:
+    """Print one table for the demo's passages and one for each number of synthetic vectors."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sizes", type=int, nargs="*", default=[5_000])
+    parser.add_argument("--stores", default=",".join(STORES))
+    parser.add_argument("--distances", default="cosine", help=", ".join(DISTANCES))
+    parser.add_argument("--kinds", default=",".join(KINDS), help=", ".join(KINDS))
+    parser.add_argument("--results", default="", help="JSON lines to read and to add to")
+    given = parser.parse_args()
+    stores = [s for s in given.stores.split(",") if s != "Weaviate" or weaviate_binary(Settings())]
+    wanted = [
+        (store, distance, *kind.split("+"))
+        for store, distance, kind in product(
+            stores, given.distances.split(","), given.kinds.split(",")
+        )
+    ]
+    known = read(given.results)
+    for title, vectors in corpora(given.sizes):
+        table = Table(*COLUMNS.split("|"), title=title)
+        for row in rows(title, vectors, wanted, known, given.results):
+            table.add_row(*row["names"][1:], *shown(row))
+        Console(width=120).print(table)
+
+
+def corpora(sizes: list[int]) -> Iterator[tuple[str, Vector]]:
+    """Yield what is indexed, with its title."""
+    embedded = demo_passages()
+    yield f"{len(embedded)} passages of the demo", embedded
+    for many in sizes:
+        yield f"{many:,} synthetic vectors of {SIZE} numbers", synthetic(many)
+
+
+def rows(
+    title: str, vectors: Vector, wanted: list, known: dict[Names, dict], results: str
+) -> Iterator[dict]:
+    """Measure what is wanted and not known yet, or was known to be unsupported."""
+    questions = asked(vectors)
+    truth: dict[str, list[set[int]]] = {}
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        np.save(file, vectors)
+        file.flush()
+        for each in wanted:
+            names, distance = (title, *each), each[1]
+            if names not in known:
+                if distance not in truth:
+                    truth[distance] = [exact(vectors, q, distance) for q in questions]
+                row = measured(names, file.name, questions, truth[distance])
+                known[names] = row or {"names": names, "recall": None}
+                keep(results, known[names])
+            if known[names]["recall"] is not None:
+                yield known[names]
+
+
+def read(results: str) -> dict[Names, dict]:
+    """Read what was measured before."""
+    file = Path(results)
+    lines = file.read_text().splitlines() if results and file.exists() else []
+    return {tuple(row["names"]): row for row in map(json.loads, lines)}
+
+
+def keep(results: str, row: dict) -> None:
+    """Show what was measured, and add it to what is known."""
+    figures = shown(row) if row["recall"] is not None else ["not there"]
+    Console(stderr=True, width=120).print(" ".join([*row["names"][1:], *figures]), style="dim")
+    if results:
+        with Path(results).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def shown(row: dict) -> list[str]:
+    """Write a row's figures."""
+    figures = (row[n] for n in ("p50", "p95", "memory", "fill", "disk"))
+    return [f"{row['recall']:.3f}", *(f"{x:,.1f}" for x in figures)]
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    main()
