@@ -105,7 +105,9 @@ format: install ## Format the code.
 	@$(PY) -m ruff format .
 
 bench: setup ## Measure against peers on this machine; the answer path too if the platform runs.
-	@for file in tests/benchmarks/*.py; do PYTHONPATH=. $(PY) $$file || exit 1; done
+	@failed=""; for file in tests/benchmarks/*.py; do \
+		echo "== $$file"; PYTHONPATH=. $(PY) $$file || failed="$$failed $$file"; \
+	done; [ -z "$$failed" ] || { echo "Did not end well:$$failed" >&2; exit 1; }
 
 bench-extraction: install ## Measure article bodies against truth: DIR=<folder of NAME.html with NAME.txt, or JSON lines>.
 	@PYTHONPATH=. $(PY) tests/benchmarks/extraction.py $(DIR)

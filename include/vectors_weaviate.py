@@ -1,5 +1,6 @@
 """One colour of an index in a Weaviate server: vectors, BM25, filters. Opened by `include/colours_weaviate.py`."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from include.colours_weaviate import WeaviateColours
 
 PAGE = 500
+# While vectors that are there are being made smaller, a collection takes no others: so long, looked at so often.
+QUANTISING_SECONDS, PAUSE = 300.0, 0.2
+QUANTISING = "UpdateVectorIndexConfigs"
 SEARCHED = ("text", "heading", "title")
 
 
@@ -193,17 +197,21 @@ class WeaviateVectors:
 
 
 def _insert(collection: Collection, batch: Sequence[tuple[Chunk, Vector]]) -> None:
-    objects = [
+    """Write chunks; while the collection makes its vectors smaller, what it does not take waits."""
+    left = [
         wvc.data.DataObject(properties=to_row(c), uuid=object_id(c.id), vector=v.tolist())
         for c, v in batch
     ]
-    result = collection.data.insert_many(objects)
-    if result.has_errors:
-        first = next(iter(result.errors.values())).message
-        raise OSError(
-            f"{len(result.errors)} of {len(batch)} chunks were not written to {collection.name}; "
-            f"try again. ({first})"
-        )
+    deadline = time.monotonic() + QUANTISING_SECONDS
+    while (result := collection.data.insert_many(left)).has_errors:
+        said = [error.message for error in result.errors.values()]
+        if time.monotonic() > deadline or not all(QUANTISING in message for message in said):
+            raise OSError(
+                f"{len(said)} of {len(batch)} chunks were not written to {collection.name}; "
+                f"try again. ({said[0]})"
+            )
+        left = [left[place] for place in result.errors]
+        time.sleep(PAUSE)
 
 
 def _condition(where: Filters) -> Any:

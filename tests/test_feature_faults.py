@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from include import indexing, measuring, reconciling
 from include.documents import open_documents
+from include.feature_faults import find_faults
 from include.features import FEATURE_SERVICE, open_features
 from include.reconciling import reconcile_stores
 from include.settings import Settings
@@ -76,6 +77,10 @@ def test_rows_in_feast_that_are_missing_altered_or_nobodys_are_repaired_and_repo
     later = lied["event_timestamp"] + timedelta(days=3)
     feast.keep([*history[:1], {**lied, "words": 5}, *history[2:], stray])
     feast.keep([*feast.rows(), {**history[3], "mtld": 1.0, "event_timestamp": later}])
+    with open_documents(measured) as documents, open_features(measured) as features:
+        wrong = find_faults(features, documents.measured())["document_style"]
+    assert (wrong.missing, len(wrong.altered)) == ({lost["document_id"]}, 3)
+    assert wrong.orphans == {"nobody", "only-online"}
 
     said = reconcile_stores(measured)
 

@@ -520,3 +520,17 @@ def test_a_wrong_grpc_port_is_named(ready_weaviate: tuple[int, int], tmp_path: P
     )
     with pytest.raises(ConnectionError, match="TWIN_WEAVIATE_GRPC_PORT"):
         open_vectors(world)
+
+
+@pytest.mark.parametrize("world", ["weaviate"], indirect=True)
+def test_a_collection_that_is_making_its_vectors_smaller_takes_all_that_is_written(world: Settings):
+    # As soon as the first batch is published, the server trains its quantiser on it and takes nothing meanwhile.
+    many, size = 2_400, 256
+    drawn = np.random.default_rng(7).normal(size=(many, size)).astype(np.float32)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    given = [passage(f"passage {number}") for number in range(many)]
+    with open_vectors(world.model_copy(update={"vectors_quantizer": "pq"})) as store:
+        for start in (0, 1_200):
+            store.upsert(given[start : start + 1_200], drawn[start : start + 1_200])
+
+        assert store.count() == many

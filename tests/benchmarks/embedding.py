@@ -23,7 +23,9 @@ from ml.embed import _installed_minilm, load_embedder
 
 ROUNDS = 3
 NEIGHBOURS = 10
-MEMORY_OF = (1_000, 10_000)
+MEMORY_OF = (1_000, 5_000)
+# How many times faster than the peer the platform has to be.
+PROMISED = {"ours, fp32": "1.35", "ours, int8": "2"}
 PEER = "sentence-transformers"
 
 Encode = Callable[[list[str]], NDArray[np.float32]]
@@ -62,7 +64,8 @@ def main(folder: Path) -> None:
             encode(texts)
             wall[name].append(time.perf_counter() - started)
             cpu[name].append(time.process_time() - worked)
-    columns = ("embedder", "passages/s", "ratio", "CPU s", "ratio", "cosine, mean", "lowest")
+    speed = ("passages/s", "ratio", "promised", "CPU s", "ratio")
+    columns = ("embedder", *speed, "cosine, mean", "lowest")
     table = Table(*columns, f"same {NEIGHBOURS} nearest", title=f"{len(texts)} passages")
     for name in encoders:
         spent, worked = float(np.median(wall[name])), float(np.median(cpu[name]))
@@ -71,6 +74,7 @@ def main(folder: Path) -> None:
             name,
             f"{len(texts) / spent:.1f}",
             f"{np.median(wall[PEER]) / spent:.2f}",
+            PROMISED.get(name, ""),
             f"{worked:.1f}",
             f"{np.median(cpu[PEER]) / worked:.2f}",
             f"{cosines.mean():.6f}",

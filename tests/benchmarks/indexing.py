@@ -2,9 +2,9 @@
 
 `python tests/benchmarks/indexing.py [VECTORS…] [--stores LanceDB,Weaviate] [--distances cosine,…] [--kinds hnsw+none,…]
 [--results FILE]`: the passages of the demo's articles, then so many synthetic vectors (5,000 unless told otherwise),
-by cosine unless told otherwise. Exact answers are worked out in the same run. Each row is filled by one process, asked by
-another, and a Weaviate is started anew for both: memory is that of a server that was just started and answered the
-questions, or what LanceDB added to the process that asked it. With FILE, what it holds is not measured again.
+by cosine unless told otherwise. Exact answers are worked out in the same run. Each row is filled by one process and
+asked by another, and a Weaviate is started anew for both: memory is that of a server that has just started and answered
+the questions, or what LanceDB added to the process that asked it. What FILE holds is not measured again.
 """
 
 import argparse
