@@ -9,7 +9,7 @@ import stamina
 import weaviate.classes as wvc
 from weaviate.classes.query import Filter, MetadataQuery
 from weaviate.collections import Collection
-from weaviate.exceptions import WeaviateQueryError
+from weaviate.exceptions import WeaviateInsertManyAllFailedError, WeaviateQueryError
 
 from include.colours import Colour, publish_first
 from include.vectors import (
@@ -197,21 +197,30 @@ class WeaviateVectors:
 
 
 def _insert(collection: Collection, batch: Sequence[tuple[Chunk, Vector]]) -> None:
-    """Write chunks; while the collection makes its vectors smaller, what it does not take waits."""
-    left = [
+    """Write chunks; while the collection makes its vectors smaller, they wait.
+
+    It says so of one chunk and takes none of the others either: all are written again.
+    """
+    objects = [
         wvc.data.DataObject(properties=to_row(c), uuid=object_id(c.id), vector=v.tolist())
         for c, v in batch
     ]
     deadline = time.monotonic() + QUANTISING_SECONDS
-    while (result := collection.data.insert_many(left)).has_errors:
-        said = [error.message for error in result.errors.values()]
-        if time.monotonic() > deadline or not all(QUANTISING in message for message in said):
+    while refused := _refused(collection, objects):
+        if time.monotonic() > deadline or not any(QUANTISING in said for said in refused):
             raise OSError(
-                f"{len(said)} of {len(batch)} chunks were not written to {collection.name}; "
-                f"try again. ({said[0]})"
+                f"{len(refused)} of {len(batch)} chunks were not written to {collection.name}; "
+                f"try again. ({refused[0]})"
             )
-        left = [left[place] for place in result.errors]
         time.sleep(PAUSE)
+
+
+def _refused(collection: Collection, objects: Sequence[Any]) -> list[str]:
+    """Write objects; returns the reason of each that was not taken."""
+    try:
+        return [e.message for e in collection.data.insert_many(objects).errors.values()]
+    except WeaviateInsertManyAllFailedError as error:
+        return [str(error)] * len(objects)
 
 
 def _condition(where: Filters) -> Any:
