@@ -23,6 +23,7 @@ from include.documents import open_documents
 from include.indexing import model_index
 from include.keys import api_key, ray_token_file
 from include.settings import Settings, load_settings
+from include.withdrawals import stale
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ def roll_back(settings: Settings) -> dict[str, object]:
     previous, left = registry.previous(settings), registry.champion(settings)
     if not previous or not left:
         raise LookupError("There is no previous champion to go back to.")
+    if learned := stale(settings, previous):
+        raise PermissionError(
+            f"{previous} learned what was forgotten since ({len(learned)} documents), so it does not come back; "
+            "a model of the next dataset takes the champion's place."
+        )
     # First of all: a kill after the roll-out would leave it to the next loop to undo it.
     verdict = {"promote": False, "reasons": [f"It was rolled back to {previous} by hand."]}
     registry.write_verdict(settings, left, registry.read_verdict(settings, left) | verdict)

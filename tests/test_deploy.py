@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from serving_world import ask, call, client, publish_copy
@@ -10,7 +11,9 @@ from include import registry
 from include.evaluation import next_candidate
 from include.services import child_environment
 from include.settings import Settings
+from include.withdrawals import mark_stale
 from ml.fingerprint import FingerprintMismatch
+from ml.types import ModelVersion
 from serving import deploy
 from serving.deploy import DeployFailed, await_model, main, roll_back, roll_out, status
 
@@ -157,6 +160,27 @@ def test_an_unknown_verb_is_answered_with_the_known_ones(capsys):
 def test_without_a_previous_champion_there_is_no_way_back(tmp_path):
     with pytest.raises(LookupError, match="no previous champion"):
         roll_back(Settings(data_dir=tmp_path))
+
+
+def test_a_model_that_learned_what_was_forgotten_since_does_not_come_back(tmp_path):
+    world = Settings(data_dir=tmp_path)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "adapter_model.safetensors").write_bytes(b"weights")
+    names = dict.fromkeys(("parent", "dataset_id", "base_model", "fingerprint"), "any")
+    for day, name in enumerate(("elder", "younger"), 1):
+        made = datetime(2026, 3, day, tzinfo=UTC)
+        facts = {"feature_service": "s", "recipe": {}, "metrics": {}, "files": {}}
+        version = ModelVersion(name, created_at=made, **names, **facts)
+        registry.publish_model(world, tmp_path / "made", version)
+        registry.move_champion(world, name)
+    mark_stale(world, "elder", {"d1": "a document of it was forgotten on 2026-03-03"})
+
+    with pytest.raises(
+        PermissionError, match="elder learned what was forgotten since .1 documents"
+    ):
+        roll_back(world)
+
+    assert registry.champion(world) == "younger" and registry.read_verdict(world, "younger") == {}
 
 
 def test_replicas_that_say_nothing_are_not_waited_for_without_end(settings):
