@@ -162,7 +162,7 @@ def _samples(counts: Mapping[str, int]) -> Iterator[str]:
         yield f"{split}: " + ", ".join(f"{n} {task}" for task, n in of.items())
 
 
-def _losses(metrics: Mapping[str, float]) -> Iterator[str]:
+def _losses(metrics: Mapping[str, float | str]) -> Iterator[str]:
     """Say what a training did to each loss that it measured."""
     curves = {
         "supervised": ("sft_loss_first", "sft_loss_last"),

@@ -16,6 +16,7 @@ from include.embedding_cache import open_embedder
 from include.experiments import dataset_artifact, model_artifact, open_experiment
 from include.features import FEATURE_SERVICE
 from include.indexing import index_mark
+from include.progress import show_progress
 from include.recipes import recipe_of
 from include.settings import Settings
 from include.withdrawals import withdrawn
@@ -93,11 +94,17 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, object]:
 
 def _train(
     settings: Settings, dataset_id: str, recipe: Recipe, folder: Path, run: Run
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Train into a folder, and say there how the model is prompted."""
     examples = registry.read_examples(settings, dataset_id)
     preferences = registry.read_preferences(settings, dataset_id)
-    metrics = train(base_folder(settings), examples, preferences, recipe, folder, run, log.info)
+    base = base_folder(settings)
+    with show_progress() as (say, watch):
+        metrics = train(
+            *(base, examples, preferences, recipe, folder, run, say),
+            watch=watch,
+            workers=settings.train_workers,
+        )
     shown = [asdict(m) for m in canned_prompt()]
     write_json(folder / "prompts.json", {"version": PROMPT_VERSION, "example": shown})
     return metrics
@@ -108,7 +115,7 @@ def _version(
     model_id: str,
     dataset: DatasetVersion,
     recipe: Recipe,
-    metrics: Mapping[str, float],
+    metrics: Mapping[str, float | str],
 ) -> ModelVersion:
     return ModelVersion(
         id=model_id,

@@ -138,6 +138,8 @@ class Settings(BaseModel):
     search_trials: int = Field(default=12, ge=1)
     search_minutes: int = Field(default=30, ge=1)
     search_share: float = Field(default=0.2, gt=0, lt=1)
+    # Processes that train one model together: on a CPU some, on GPUs one for each.
+    train_workers: int = Field(default=1, ge=1)
     # The gate: a candidate may be worse than the champion by at most this (nats per token; share).
     gate_loss_margin: float = 0.05
     gate_likeness_margin: float = 0.05

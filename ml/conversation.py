@@ -8,19 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.packing import UNLEARNED
 from ml.types import Example, Message, Preference
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
-# For base models that were never taught to chat.
-PLAIN_TEMPLATE = (
-    "{{ bos_token if bos_token else '' }}{% for message in messages %}"
-    "{% if message.role == 'user' %}{{ 'Question: ' }}{% elif message.role == 'assistant' %}{{ 'Answer: ' }}{% endif %}"
-    "{{ message.content }}{% if message.role == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ 'Answer: ' }}{% endif %}"
-)
 # Tokens that end a turn, in families whose end-of-text token is another one.
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>")
 # Tokens of an answer that are kept at least when prompt and answer are too long together.
@@ -33,8 +26,16 @@ class Conversation:
     """A tokenizer with its chat template; `folds_system` where the template refuses a system turn."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        where = tokenizer.name_or_path
         if not tokenizer.chat_template:
-            tokenizer.chat_template = PLAIN_TEMPLATE
+            raise ValueError(
+                f"The base model {where} has no chat template: it was never taught to chat. Set TWIN_BASE_MODEL to its "
+                "instruct version (…-Instruct, …-it), or put a chat_template.jinja into its folder."
+            )
+        if tokenizer.eos_token is None:
+            raise ValueError(
+                f"The tokenizer of {where} has no token that ends a text. Set eos_token in its tokenizer_config.json."
+            )
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.tokenizer = tokenizer
@@ -76,12 +77,20 @@ class Conversation:
         return plain
 
     def _accepts_system(self) -> bool:
+        """Try the template with a system turn, and without one, which every template must take."""
         from jinja2.exceptions import TemplateError
 
         said = [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]
         try:
             self.tokenizer.apply_chat_template(said, tokenize=False)
         except TemplateError:
+            try:
+                self.tokenizer.apply_chat_template(said[1:], tokenize=False)
+            except TemplateError as error:
+                raise ValueError(
+                    f"The chat template of {self.tokenizer.name_or_path} does not take a question: {error}. Bring "
+                    "back the model's own, or another base model."
+                ) from error
             return False
         return True
 
@@ -97,7 +106,14 @@ def load_conversation(folder: str | Path) -> Conversation:
     """Load the tokenizer of a model folder."""
     from transformers import AutoTokenizer
 
-    return Conversation(AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError) as error:
+        said = str(error).partition("\n")[0]
+        raise ValueError(
+            f"The tokenizer in {folder} cannot be read ({said}). Bring back the model's own tokenizer files."
+        ) from error
+    return Conversation(tokenizer)
 
 
 def fit(prompt: list[int], answer: list[int], limit: int) -> tuple[list[int], list[int]]:
@@ -108,10 +124,10 @@ def fit(prompt: list[int], answer: list[int], limit: int) -> tuple[list[int], li
     return prompt[-room:] if len(prompt) > room else prompt, answer
 
 
-def sft_rows(conversation: Conversation, examples: Sequence[Example], max_length: int) -> "Dataset":
+def sft_rows(
+    conversation: Conversation, examples: Sequence[Example], max_length: int
+) -> list[dict[str, list[int]]]:
     """Tokenize samples as the generator will see them; only the answer has labels."""
-    from datasets import Dataset
-
     rows = []
     for example in examples:
         prompt, answer = fit(
@@ -119,8 +135,9 @@ def sft_rows(conversation: Conversation, examples: Sequence[Example], max_length
             conversation.answer(example.messages[-1].content),
             max_length,
         )
-        rows.append({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer})
-    return Dataset.from_list(rows)
+        labels = [UNLEARNED] * len(prompt) + answer
+        rows.append({"input_ids": prompt + answer, "labels": labels})
+    return rows
 
 
 def sample_order(lengths: Sequence[int], batch: int, count: int, seed: int) -> list[int]:
@@ -145,11 +162,11 @@ def sample_order(lengths: Sequence[int], batch: int, count: int, seed: int) -> l
     return order[:count]
 
 
-def dpo_rows(conversation: Conversation, pairs: Sequence[Preference], max_length: int) -> "Dataset":
+def dpo_rows(
+    conversation: Conversation, pairs: Sequence[Preference], max_length: int
+) -> list[dict[str, Any]]:
     """Turn preferences into what TRL reads, without those whose prompt leaves no room for an answer."""
-    from datasets import Dataset
-
-    rows = [
+    return [
         {
             "prompt": conversation.plain(p.messages),
             "chosen": [{"role": "assistant", "content": p.chosen}],
@@ -159,4 +176,3 @@ def dpo_rows(conversation: Conversation, pairs: Sequence[Preference], max_length
         for p in pairs
         if len(conversation.prompt(p.messages)) + ROOM <= max_length
     ]
-    return Dataset.from_list(rows)

@@ -90,12 +90,18 @@ def local_folder(name: str) -> str:
             )
         machine = this_machine()
         check_fits(name, machine.memory, gpu=machine.gpu)
-        folder = _from_hub(name)
+        folder = _from_hub(hub_name(name))
     if not (folder / "config.json").exists() or not list(folder.glob("*.safetensors")):
         raise FileNotFoundError(
             f"{folder} holds no Hugging Face model: config.json and *.safetensors are needed (pickles are refused)."
         )
     return str(folder)
+
+
+def hub_name(name: str) -> str:
+    """Return where the hub has a model that is called by its bare name in the catalogue; other names stay."""
+    hub = (_find(name) or {}).get("hub") if "/" not in name else None
+    return str(hub or name)
 
 
 def identity(folder: Path) -> str:

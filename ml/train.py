@@ -2,28 +2,32 @@
 
 A killed training goes on at its last checkpoint and ends in the same state; a finished one is
 returned as it is. What is written is an adapter with its tokenizer, safetensors only. The two
-stages themselves are in `ml/stages.py`.
+stages themselves are in `ml/stages.py`, alone or in several processes (`ml/team.py`).
 """
 
 import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
+from ml.curve import Clock, Report, Step, Watch
 from ml.files import write_whole
 from ml.generate import load_generator, quiet
 from ml.models import check_fits, identity, this_machine
-from ml.stages import Clock, Recipe, Report, Stage, learn_answers, learn_preferences
+from ml.recipe import Recipe
+from ml.stages import Measured, Stage, learn_answers, learn_preferences
+from ml.team import Team, Tell, in_team
 from ml.tracking import Run
 from ml.types import Example, Message, Preference, digest
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Recipe", "train"]
+__all__ = ["Recipe", "Step", "train"]
 
 
 def train(
@@ -36,36 +40,99 @@ def train(
     report: Report = log.info,
     *,
     clock: Clock = time.monotonic,
-) -> dict[str, float]:
-    """Fine-tune a base model folder; writes the adapter to `folder` and returns what was measured."""
+    watch: Watch = lambda step: None,
+    workers: int = 1,
+) -> Measured:
+    """Fine-tune a base model folder; writes the adapter to `folder` and returns what was measured.
+
+    `watch` is called after every step; what it raises ends the training, which can be gone on with.
+    """
     import datasets
 
-    training = [e for e in examples if e.split == "train"]
-    if not training:
-        raise ValueError(
-            f"None of the {len(examples)} examples is for training. Build the dataset again."
-        )
-    machine = this_machine()
-    check_fits(base, machine.memory, gpu=machine.gpu)
+    _check(base, examples, recipe, workers)
     samples = (*(e.id for e in examples), *(p.id for p in preferences))
     mark = digest(identity(Path(base)), json.dumps(asdict(recipe), sort_keys=True), *samples)
-    stage = Stage(base, recipe, folder, run, report, clock)
+    stage = Stage(base, recipe, folder, run, report, watch, clock, Team(0, workers))
     tested = [e.messages for e in examples if e.split == "test"]
-    pairs = [p for p in preferences if p.split == "train"]
     notes = _Notes(folder, mark)
     datasets.disable_progress_bars()
     with quiet():
+        sft = notes.once("sft", lambda: _learn(stage, learn_answers, examples))
+        dpo = notes.once("dpo", lambda: _learn(stage, learn_preferences, preferences))
         before = notes.once("before", lambda: _heldout(base, None, tested))
-        sft = notes.once("sft", lambda: learn_answers(stage, training))
-        dpo = notes.once("dpo", lambda: learn_preferences(stage, pairs))
         after = notes.once("after", lambda: _heldout(base, folder, tested))
     metrics = {**sft, **dpo}
     metrics |= {f"{k}_before": v for k, v in before.items()}
     metrics |= {f"{k}_after": v for k, v in after.items()}
     run.summary(metrics)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    report("trained: " + ", ".join(f"{k} {v:.3f}" for k, v in metrics.items()))
+    numbers = [f"{k} {v:.3f}" for k, v in metrics.items() if isinstance(v, float)]
+    report("trained: " + ", ".join(numbers))
     return metrics
+
+
+def _check(base: str, examples: Sequence[Example], recipe: Recipe, workers: int) -> None:
+    """Refuse, before anything is loaded, what cannot be trained."""
+    if not any(e.split == "train" for e in examples):
+        raise ValueError(
+            f"None of the {len(examples)} examples is for training. Build the dataset again."
+        )
+    if recipe.batch % workers or recipe.dpo_batch % workers:
+        raise ValueError(
+            f"TWIN_TRAIN_WORKERS is {workers}, but the {recipe.batch} samples and {recipe.dpo_batch} pairs of a step "
+            "cannot be shared evenly. Set it to a number that divides both."
+        )
+    machine = this_machine()
+    check_fits(base, machine.memory, gpu=machine.gpu)
+
+
+def _learn(
+    stage: Stage, learn: Callable[[Stage, Sequence[Any]], Measured], samples: Sequence[Any]
+) -> Measured:
+    """Do a stage, here or in several processes."""
+    size = stage.team.size
+    if size == 1:
+        return learn(stage, samples)
+    heard: dict[str, Callable[..., None]] = {
+        "log": stage.run.log,
+        "say": stage.report,
+        "watch": stage.watch,
+    }
+    given = (learn, stage.base, stage.recipe, stage.folder, samples)
+    return in_team(size, _learn_along, given, lambda what, values: heard[what](*values))
+
+
+def _learn_along(
+    team: Team,
+    tell: Tell,
+    learn: Callable[[Stage, Sequence[Any]], Measured],
+    base: str,
+    recipe: Recipe,
+    folder: Path,
+    samples: Sequence[Any],
+) -> Measured:
+    """Do a stage as one of several processes; the first one tells the others' parent."""
+
+    def say(line: str) -> None:
+        tell("say", (line,))
+
+    def watch(step: Step) -> None:
+        tell("watch", (step,))
+
+    stage = Stage(base, recipe, folder, _Told(tell), say, watch, time.monotonic, team)
+    with quiet():
+        return learn(stage, samples)
+
+
+class _Told:
+    """A run that is kept by another process."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Pass one step on."""
+        self._tell("log", (dict(values), step))
 
 
 class _Notes:
@@ -77,12 +144,12 @@ class _Notes:
     def __init__(self, folder: Path, mark: str) -> None:
         self._file, self._mark = folder / "training.json", mark
         left = json.loads(self._file.read_text()) if self._file.exists() else {}
-        self._done: dict[str, dict[str, float]] = left.get("done", {})
+        self._done: dict[str, Measured] = left.get("done", {})
         if left.get("mark") != mark:
             self._done = {}
             shutil.rmtree(folder, ignore_errors=True)
 
-    def once(self, stage: str, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    def once(self, stage: str, measure: Callable[[], Measured]) -> Measured:
         """Do a stage unless it is done; returns what it measured."""
         if stage not in self._done:
             self._done[stage] = measure()
@@ -91,9 +158,7 @@ class _Notes:
         return self._done[stage]
 
 
-def _heldout(
-    base: str, adapter: Path | None, tested: Sequence[tuple[Message, ...]]
-) -> dict[str, float]:
+def _heldout(base: str, adapter: Path | None, tested: Sequence[tuple[Message, ...]]) -> Measured:
     """Measure the mean loss on the held-out examples."""
     if not tested:
         return {}

@@ -231,7 +231,7 @@ class DatasetVersion:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A finished model folder. `metrics` are measured, `files` are sha256 by relative path."""
+    """A finished model folder. `metrics`: measured, and how each stage ended, in words; `files`: sha256 by path."""
 
     id: str
     parent: str
@@ -241,7 +241,7 @@ class ModelVersion:
     feature_service: str
     created_at: datetime
     recipe: Mapping[str, float | int | str]
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float | str]
     files: Mapping[str, str]
 
 

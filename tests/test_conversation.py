@@ -59,7 +59,7 @@ def test_too_much_is_cut_at_the_answers_end_and_the_prompts_beginning() -> None:
 
 
 def test_samples_are_cut_to_the_length_that_is_trained(conversation: Conversation) -> None:
-    rows = list(sft_rows(conversation, examples(3), 40))
+    rows = sft_rows(conversation, examples(3), 40)
 
     assert [len(r["input_ids"]) for r in rows] == [40, 40, 40]
     assert all(len(r["labels"]) == 40 and r["labels"][-1] != -100 for r in rows)
@@ -86,16 +86,41 @@ def test_a_pair_whose_prompt_leaves_no_room_is_left_out(conversation: Conversati
     assert len(dpo_rows(conversation, preferences(3), long + 2)) == 0
 
 
-def test_a_model_that_was_never_taught_to_chat_gets_a_plain_template(tiny_base: Path) -> None:
+def test_a_model_that_was_never_taught_to_chat_is_refused_with_what_to_take(
+    tiny_base: Path,
+) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     tokenizer.chat_template = None
-    tokenizer.pad_token = None
-    plain = Conversation(tokenizer)
+    with pytest.raises(ValueError, match="has no chat template.*-Instruct.*chat_template.jinja"):
+        Conversation(tokenizer)
 
-    text = tokenizer.decode(plain.prompt(asked(1)), clean_up_tokenization_spaces=False)
-    assert text.endswith("Question: What about rope number 1?\n\nAnswer: ")
+    tokenizer.chat_template = "{{ raise_exception('never') }}"
+    with pytest.raises(ValueError, match="does not take a question: never"):
+        Conversation(tokenizer)
+
+
+def test_a_tokenizer_without_an_end_or_without_files_is_refused(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    tokenizer.eos_token = None
+    with pytest.raises(ValueError, match="no token that ends a text"):
+        Conversation(tokenizer)
+    with pytest.raises(ValueError, match="tokenizer in .* cannot be read"):
+        load_conversation(tmp_path)
+
+
+def test_padding_is_the_end_where_a_tokenizer_has_none(tiny_base: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    tokenizer.pad_token = None
+    Conversation(tokenizer)
+
     assert tokenizer.pad_token == tokenizer.eos_token
 
 

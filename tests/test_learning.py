@@ -1,13 +1,19 @@
 """From a dataset to a model: every training once, and what cannot be trained on is a sentence."""
 
+import resource
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from own_texts import own_artifacts
+from samples import examples, preferences
 
 from include import registry
+from include.indexing import index_mark
 from include.learning import (
     base_folder,
     give_up_dataset,
@@ -15,7 +21,8 @@ from include.learning import (
     train_model,
 )
 from include.settings import Settings
-from ml.fingerprint import FingerprintMismatch
+from ml.fingerprint import FingerprintMismatch, model_fingerprint
+from ml.types import DatasetVersion
 
 
 @pytest.fixture
@@ -75,6 +82,86 @@ def test_what_cannot_be_trained_on_is_a_sentence(trained: tuple[Settings, str]) 
         train_model(world, "none")
     with pytest.raises(FingerprintMismatch, match=f"Dataset {dataset_id}.*Run build_dataset again"):
         train_model(world.model_copy(update={"chunk_tokens": 90}), dataset_id)
+
+
+@pytest.fixture
+def spoilable(trained: tuple[Settings, str], tiny_base: Path, tmp_path: Path) -> Settings:
+    """Make a world with a champion, and a dataset for a base model of which a test may spoil the copy."""
+    world, model_id = trained
+    registry.move_champion(world, model_id)
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    own = world.model_copy(update={"base_model": str(base), "wandb_mode": "disabled"})
+    mark = model_fingerprint(index_mark(own), own.base_model)
+    version = DatasetVersion("d1", "", mark, datetime.now(UTC), {}, {"d1": "r1"}, {})
+    registry.write_dataset(own, version, examples(), preferences(), "")
+    return own
+
+
+def forget_the_template(base: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = None
+    (base / "chat_template.jinja").unlink(missing_ok=True)
+    tokenizer.save_pretrained(base)
+
+
+def mix_up_the_tokenizer(base: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.add_tokens(["looked", "Tuesday"])
+    tokenizer.save_pretrained(base)
+
+
+def lose_the_tokenizer(base: Path) -> None:
+    for file in base.glob("*token*"):
+        file.unlink()
+
+
+@contextmanager
+def small_disk() -> Iterator[None]:
+    """Let no file of this process grow beyond 100 kB, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "changes", "full", "said"),
+    [
+        (forget_the_template, {}, False, "has no chat template.*instruct version"),
+        (mix_up_the_tokenizer, {}, False, "gives token 102[45], but the model knows 1024"),
+        (lose_the_tokenizer, {}, False, "tokenizer in .* cannot be read"),
+        (Path.exists, {"sft_steps": 0}, False, "sft_steps of the recipe is 0"),
+        (
+            Path.exists,
+            {"train_workers": 50},
+            False,
+            "TWIN_TRAIN_WORKERS is 50.*cannot be shared evenly",
+        ),
+        (Path.exists, {}, True, "No room on the disk of .*TWIN_DATA_DIR"),
+    ],
+)
+def test_what_spoils_a_training_is_a_sentence_and_neither_registers_nor_unseats_a_model(
+    spoilable: Settings,
+    spoil: Callable[[Path], object],
+    changes: dict[str, object],
+    full: bool,
+    said: str,
+) -> None:
+    before = registry.list_models(spoilable), registry.champion(spoilable)
+    spoil(Path(spoilable.base_model))
+
+    with pytest.raises((ValueError, OSError), match=said), small_disk() if full else nullcontext():
+        train_model(spoilable.model_copy(update=changes), "d1")
+
+    assert (registry.list_models(spoilable), registry.champion(spoilable)) == before
+    assert before[1] is not None
 
 
 def test_a_base_model_that_is_nowhere_is_a_sentence(

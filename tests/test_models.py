@@ -4,10 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ml.models import (
+    CATALOGUE,
     GIGABYTE,
+    Machine,
     check_fits,
+    hub_name,
     identity,
     learning_rate,
     local_folder,
@@ -22,6 +26,45 @@ def test_a_model_that_does_not_fit_is_refused_with_one_that_does() -> None:
         check_fits("Qwen/Qwen2.5-7B-Instruct", 4 * GIGABYTE)
     check_fits("Qwen/Qwen2.5-7B-Instruct", 12 * GIGABYTE, gpu=True)
     check_fits("somebody/unknown", 1)
+
+
+def test_a_bare_name_is_enough_to_download_a_model_that_can_chat() -> None:
+    assert hub_name("Qwen2.5-0.5B") == "Qwen/Qwen2.5-0.5B-Instruct"
+    assert hub_name("gemma-3-270m") == "google/gemma-3-270m-it"
+    assert hub_name("Mistral-7B") == "mistralai/Mistral-7B-Instruct-v0.3"
+    assert hub_name("Qwen/Qwen2.5-0.5B") == "Qwen/Qwen2.5-0.5B"
+    assert hub_name("somebody/unknown") == "somebody/unknown"
+    assert hub_name("tiny") == "tiny"
+
+
+def test_a_model_that_is_too_large_is_refused_before_the_hub_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_hub(name: str) -> Path:
+        raise AssertionError(f"asked for {name}")
+
+    monkeypatch.setattr("ml.models._from_hub", no_hub)
+    monkeypatch.setattr("ml.models.this_machine", lambda: Machine(8 * GIGABYTE, gpu=False))
+
+    with pytest.raises(ValueError, match="'Qwen2.5-14B' needs about 72 GB.*has 8.0 GB.*Qwen3-0.6B"):
+        local_folder("Qwen2.5-14B")
+
+
+def test_every_model_of_the_catalogue_says_what_it_needs() -> None:
+    catalogue = yaml.safe_load(CATALOGUE.read_text())
+    families = {facts["family"] for facts in catalogue["models"].values()}
+
+    assert families == set(catalogue["families"])
+    assert all(f["lora"] and f["template"] for f in catalogue["families"].values())
+    for name, facts in catalogue["models"].items():
+        size = facts["parameters"] / GIGABYTE
+        # float32 takes four bytes a parameter, 4-bit weights half a byte; both and what is computed must fit.
+        assert 4 * size < facts["memory"]["cpu"] <= 5 * size + 5, name
+        assert 0.5 * size < facts["memory"]["gpu"] <= size + 4, name
+        assert facts["precision"] in ("float32 / 4-bit", "float32 / float32")
+        assert name == "tiny" or name in facts["hub"]
+    sizes = [m["parameters"] for n, m in catalogue["models"].items() if n.startswith("Qwen")]
+    assert max(sizes) > 14e9
 
 
 def test_a_name_is_found_whatever_follows_the_size() -> None:

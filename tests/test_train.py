@@ -14,11 +14,12 @@ from statistics import fmean
 import pytest
 from samples import examples, preferences
 
+from ml.checkpoints import last_checkpoint
 from ml.generate import load_generator
 from ml.models import learning_rate
-from ml.stages import last_checkpoint
 from ml.tiny import base_model_folder
-from ml.train import Recipe, train
+from ml.train import Recipe, Step, train
+from ml.types import Message
 
 RECIPE = Recipe(
     sft_steps=24,
@@ -127,7 +128,7 @@ def test_every_step_is_in_the_run_and_the_report_says_how_long_it_takes(
     trained: tuple[Path, dict[str, float]], notebook: Notebook, said: list[str]
 ) -> None:
     _, metrics = trained
-    steps = [s for s, values in notebook.steps if {"sft/loss", "dpo/loss"} & values.keys()]
+    steps = [s for s, _ in curve(notebook)]
 
     assert steps == list(range(1, RECIPE.sft_steps + RECIPE.dpo_steps + 1))
     assert notebook.summed == metrics
@@ -159,59 +160,139 @@ def test_an_adapter_of_another_base_model_is_refused(
         load_generator(str(other), folder)
 
 
-def test_a_killed_training_goes_on_and_ends_where_an_unbroken_one_does(
+def test_a_training_that_is_killed_twice_ends_where_an_unbroken_one_does(
     tiny_base: Path, trained: tuple[Path, dict[str, float]], tmp_path: Path
 ) -> None:
     folder = tmp_path / "cut"
-    command = [sys.executable, "-c", TRAINER, str(tiny_base), str(folder)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=_with_tests(), stdout=subprocess.PIPE, text=True
-    ) as trainer:
-        assert trainer.stdout is not None
-        for line in trainer.stdout:
-            if line.startswith("sft step 10/"):
-                trainer.send_signal(signal.SIGKILL)
-                break
-    assert trainer.wait() == -signal.SIGKILL
+    kill_at("sft step 10/", tiny_base, folder)
     assert last_checkpoint(folder / "checkpoints" / "sft") is not None
+    kill_at("dpo step 3/", tiny_base, folder)
     assert not (folder / "adapter_model.safetensors").exists()
 
     said: list[str] = []
     metrics = teach(tiny_base, folder, report=said.append)
 
-    assert not any(line.startswith("sft step 1/") for line in said)
-    assert metrics == pytest.approx(trained[1], abs=1e-6)
+    assert not any(line.startswith(("sft", "dpo step 1/")) for line in said)
+    assert metrics == trained[1]
     ours, theirs = (f / "adapter_model.safetensors" for f in (folder, trained[0]))
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-def test_a_kill_between_the_stages_does_not_repeat_the_first(
-    tiny_base: Path, trained: tuple[Path, dict[str, float]], tmp_path: Path
+def kill_at(beginning: str, base: Path, folder: Path) -> None:
+    """Train in a process of its own, and kill it when it says a line that begins so."""
+    command = [sys.executable, "-c", TRAINER, str(base), str(folder)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=_with_tests(), stdout=subprocess.PIPE, text=True
+    ) as trainer:
+        assert trainer.stdout is not None
+        for line in trainer.stdout:
+            if line.startswith(beginning):
+                trainer.send_signal(signal.SIGKILL)
+                break
+    assert trainer.wait() == -signal.SIGKILL
+
+
+# What is learned is of no use for what is held out, so that the training ends before its last step.
+HASTY = replace(RECIPE, sft_steps=20, dpo_steps=4, learning_rate=0.08, patience=1)
+STRANGE = [
+    replace(e, messages=(*e.messages[:-1], Message("assistant", e.messages[-1].content[::-1])))
+    if e.split == "test"
+    else e
+    for e in examples()
+]
+
+
+@pytest.fixture(scope="module")
+def hasty(
+    tiny_base: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, float], Notebook]:
+    """Train for a voice that is not the one that is held out, to an early end."""
+    folder, run = tmp_path_factory.mktemp("hasty") / "m", Notebook()
+    return folder, hasten(tiny_base, folder, run), run
+
+
+def hasten(base: Path, folder: Path, run: Notebook, **changes: int) -> dict[str, float]:
+    recipe = replace(HASTY, **changes)
+    return train(str(base), STRANGE, preferences(), recipe, folder, run)  # type: ignore[arg-type]
+
+
+def test_a_rising_held_out_loss_ends_a_stage_early_and_the_best_adapter_is_kept(
+    tiny_base: Path, hasty: tuple[Path, dict[str, float], Notebook], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "cut"
+    _, metrics, run = hasty
+    looks = {s: v["sft/heldout_loss"] for s, v in run.steps if "sft/heldout_loss" in v}
+    best = min(looks, key=lambda step: looks[step])
 
-    def dies(line: str) -> None:
-        if line.startswith("dpo step 3/"):
-            raise KeyboardInterrupt
+    assert metrics["sft_steps"] < HASTY.sft_steps and best < max(looks)
+    assert str(metrics["sft_ended"]).startswith(
+        f"stopped early at step {max(looks)} of 20: the held-out loss rose"
+    )
+    assert str(metrics["sft_ended"]).endswith(f"the adapter of step {best} is kept")
+    alone = hasten(tiny_base, tmp_path / "m", Notebook(), dpo_steps=0)
+    assert alone["heldout_loss_after"] == pytest.approx(looks[best], abs=0.02)
+    assert looks[max(looks)] > looks[best] + 0.05
 
+
+@pytest.mark.parametrize("step", [1, 8, 17, 18, 20])
+def test_wherever_it_is_broken_off_it_ends_as_if_it_was_not(
+    tiny_base: Path,
+    tmp_path: Path,
+    hasty: tuple[Path, dict[str, float], Notebook],
+    step: int,
+) -> None:
+    whole, metrics, run = hasty
+    seen = len(run.steps)
+
+    class Broken(Notebook):
+        def log(self, values: Mapping[str, float], step: int) -> None:
+            super().log(values, step)
+            if len(self.steps) == min(broken_at, seen - 1):
+                raise KeyboardInterrupt
+
+    broken_at, first, second = step, Broken(), Notebook()
     with pytest.raises(KeyboardInterrupt):
-        teach(tiny_base, folder, report=dies)
-    said: list[str] = []
-    metrics = teach(tiny_base, folder, report=said.append)
+        hasten(tiny_base, tmp_path / "m", first)
+    assert hasten(tiny_base, tmp_path / "m", second) == metrics
 
-    assert not any(line.startswith(("sft", "dpo step 1/")) for line in said)
-    assert metrics == pytest.approx(trained[1], abs=1e-6)
+    losses = dict(curve(first)) | dict(curve(second))
+    assert losses == dict(curve(run))
+    weights = "adapter_model.safetensors"
+    assert (tmp_path / "m" / weights).read_bytes() == (whole / weights).read_bytes()
 
 
-def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
-    for step, state in ((4, '{"global_step": 4}'), (8, '{"global'), (12, None)):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        if state:
-            (folder / "trainer_state.json").write_text(state)
+def curve(run: Notebook) -> list[tuple[int, float]]:
+    losses = [(s, v.get("sft/loss", v.get("dpo/loss"))) for s, v in run.steps]
+    return [(s, loss) for s, loss in losses if loss is not None]
 
-    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-4")
-    assert last_checkpoint(tmp_path / "none") is None
+
+def test_who_watches_sees_every_step_and_may_end_the_training(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    seen: list[Step] = []
+
+    def watch(step: Step) -> None:
+        seen.append(step)
+        if step.heldout_loss is not None:
+            raise InterruptedError("not worth it")
+
+    with pytest.raises(InterruptedError, match="not worth it"):
+        train(
+            *(str(tiny_base), examples(), preferences(), RECIPE, tmp_path / "m", Notebook()),
+            watch=watch,
+        )
+    steps = [*range(1, 7), 6]  # the last one again, with what was looked up after it
+    assert [(s.stage, s.step, s.steps) for s in seen] == [("sft", n, 24) for n in steps]
+    assert seen[0].heldout_loss is None and seen[-1].heldout_loss is not None
+
+
+def test_processes_that_cannot_share_a_step_evenly_are_refused(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="TWIN_TRAIN_WORKERS is 3.*4 samples and 2 pairs"):
+        train(
+            *(str(tiny_base), examples(), preferences(), RECIPE, tmp_path / "m", Notebook()),
+            workers=3,
+        )
 
 
 def test_a_loss_that_is_no_number_ends_the_training(tiny_base: Path, tmp_path: Path) -> None:
@@ -251,7 +332,9 @@ def test_an_unknown_base_model_is_said_so(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_recipe_without_a_rate_takes_the_models_own(tiny_base: Path) -> None:
     from ml.stages import Stage
 
-    stage = Stage(str(tiny_base), RECIPE, Path("x"), Notebook(), print, lambda: 0.0)  # type: ignore[arg-type]
+    stage = Stage(
+        str(tiny_base), RECIPE, Path("x"), Notebook(), print, lambda step: None, lambda: 0.0
+    )
     assert stage.rate == learning_rate("tiny")
     assert replace(stage, recipe=replace(RECIPE, learning_rate=0.5)).rate == 0.5
 

@@ -1,0 +1,82 @@
+"""Adapters: the base model that they stand on, loaded for training; a fresh one; and one written down."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.checkpoints import room_on_disk
+from ml.files import write_whole
+from ml.generate import BASE_FILE, load_base
+from ml.models import identity, lora_layers
+from ml.recipe import Recipe
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def load_trainable(base: str, report: Callable[[str], None]) -> "PreTrainedModel":
+    """Load a base model, in 4 bits where a GPU and bitsandbytes are."""
+    from importlib.util import find_spec
+
+    import torch
+
+    if not torch.cuda.is_available():
+        return load_base(base)
+    if find_spec("bitsandbytes") is None:
+        report("bitsandbytes is not installed: LoRA on 16-bit weights instead of QLoRA")
+        return load_base(base)
+    from transformers import BitsAndBytesConfig
+
+    quantized = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return load_base(base, quantization_config=quantized)
+
+
+def adapt(base: str, model: "PreTrainedModel", recipe: Recipe) -> Any:
+    """Put a fresh LoRA adapter on a model; the same for the same seed."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=recipe.lora_rank,
+        lora_alpha=2 * recipe.lora_rank,
+        target_modules=lora_layers(base, str(model.config.model_type)),
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        return get_peft_model(model, lora)
+
+
+def refuse_strange(base: str, model: Any, rows: Sequence[Mapping[str, list[int]]]) -> None:
+    """Refuse a tokenizer that gives tokens which the model does not know."""
+    known = int(model.config.get_text_config().vocab_size)
+    if (highest := max(max(row["input_ids"]) for row in rows)) >= known:
+        raise ValueError(
+            f"The tokenizer in {base} gives token {highest}, but the model knows {known}: it is another model's. "
+            "Bring back the files that belong together."
+        )
+
+
+def width_of(model: Any, wanted: int) -> int:
+    """Return how many tokens a sequence may have: what is wanted, but no more than the model reads."""
+    return min(wanted, int(model.config.get_text_config().max_position_embeddings))
+
+
+def write_adapter(
+    base: str, source: Path, tokenizer: "PreTrainedTokenizerBase", target: Path
+) -> None:
+    """Copy an adapter out of a checkpoint, with its tokenizer and a note on which base model it stands."""
+    with room_on_disk(target):
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ADAPTER:
+            shutil.copyfile(source / name, target / name)
+        tokenizer.save_pretrained(str(target))
+        write_whole(target / BASE_FILE, identity(Path(base)))
