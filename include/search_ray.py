@@ -219,7 +219,8 @@ def _trial(trial: Any, plan: Plan) -> Trial:
     return Trial(
         id=str(trial.trial_id),
         values=values,
-        losses=tuple((int(r[TIME]), float(r[METRIC])) for r in told),
+        # What a kill cut short was told again.
+        losses=tuple(sorted({int(r[TIME]): float(r[METRIC]) for r in told}.items())),
         ended=ended,
         seconds=float(told[-1]["time_total_s"]) if told else 0.0,
         error=error,
