@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whoever calls make from inside another environment means this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-.PHONY: help setup install demo test test-faults quick up down status logs ask key check format bench bench-extraction bench-gate lock clean
+.PHONY: help setup install demo test test-faults quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate lock clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -103,6 +103,9 @@ check: install ## Check style, types and the house rules, in seconds.
 format: install ## Format the code.
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+check-dataset: install ## Judge a dataset that somebody made: DIR=<folder with its files and its documents>.
+	@$(PY) -m include check_dataset "$(DIR)" | tee /dev/stderr | grep -q '"accepted": true'
 
 bench: setup ## Measure against peers on this machine; the answer path too if the platform runs.
 	@failed=""; for file in tests/benchmarks/*.py; do \

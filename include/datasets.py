@@ -1,7 +1,7 @@
 """The story: from clean documents to a dataset of the author's own words, proven and versioned.
 
-Each verb may run twice; a dataset that is finished is returned as it is. What becomes of it is told
-in `include/learning.py`.
+Each verb may run twice; a dataset that is finished is returned as it is. How samples are made is told
+in `include/sample_making.py`, what becomes of a dataset in `include/learning.py`.
 """
 
 import logging
@@ -10,16 +10,20 @@ from datetime import UTC, datetime
 
 from include import registry
 from include.cleaning import clean_originals
+from include.dataset_card import write_card
 from include.documents import open_documents
-from include.features import FEATURE_SERVICE, open_features
+from include.experiments import dataset_artifact, open_experiment
 from include.indexing import index_mark
-from include.quality import prove_samples
+from include.model_answers import kept_answers
+from include.sample_making import Made, sample_documents
+from include.sample_quality import prove_samples
 from include.settings import Settings
-from include.sources import author_name, load_sources
 from include.validation import ValidationFailed
 from include.withdrawals import withdrawn
-from ml.examples import count, make_examples, make_preferences, split_documents
+from ml.examples import count
 from ml.fingerprint import model_fingerprint
+from ml.negatives import length_bias, make_preferences
+from ml.sample_pictures import draw_samples
 from ml.types import CleanDocument, DatasetVersion, Example, Preference, digest
 
 log = logging.getLogger(__name__)
@@ -27,49 +31,64 @@ log = logging.getLogger(__name__)
 
 def build_dataset(settings: Settings) -> dict[str, object]:
     """Build the author's samples, prove them, and publish a version when enough of them are new."""
-    documents = _own_documents(settings)
+    originals = clean_originals(settings)
+    documents = [d for d in originals if d.author == settings.author]
     parent = (registry.list_datasets(settings) or [""])[-1]
     before = registry.read_examples(settings, parent) if parent else []
-    examples, preferences = _make_samples(settings, documents, before)
+    made = sample_documents(settings, documents, before)
+    preferences = make_preferences(made.examples, kept_answers(settings))
     mark = model_fingerprint(index_mark(settings), settings.base_model)
-    wanted, reason = _is_wanted(settings, parent, mark, before, examples)
-    counted = {"examples": len(examples), "preferences": len(preferences), "reason": reason}
+    wanted, reason = _is_wanted(settings, parent, mark, before, made.examples, preferences)
+    if wanted and (alone := _is_alone(settings, originals)):
+        wanted, reason = False, alone
+    counted = {"examples": len(made.examples), "preferences": len(preferences), "reason": reason}
+    if made.asked:
+        counted["questions"] = made.asked
     if not wanted:
-        log.info("no new dataset: %s", reason)
+        log.warning("no new dataset: %s", reason)
         return {"dataset_id": parent, "created": False, **counted}
-    _prove(settings, documents, examples, preferences)
-    # The parent counts: words that come back to what they were are a step all the same.
-    samples = sorted([*(e.id for e in examples), *(p.id for p in preferences)])
-    version = DatasetVersion(
+    _prove(settings, documents, made.examples, preferences)
+    version = _version(parent, mark, documents, made, preferences)
+    _publish(settings, version, made, preferences, reason)
+    return {"dataset_id": version.id, "created": True, **counted}
+
+
+def _version(
+    parent: str,
+    mark: str,
+    documents: Sequence[CleanDocument],
+    made: Made,
+    preferences: Sequence[Preference],
+) -> DatasetVersion:
+    """Name a version by its content and its parent: words that come back to what they were are a step all the same."""
+    samples = sorted([*(e.id for e in made.examples), *(p.id for p in preferences)])
+    return DatasetVersion(
         id=digest("dataset", mark, parent, *samples)[:16],
         parent=parent,
         fingerprint=mark,
         created_at=datetime.now(UTC),
-        counts=count(examples, preferences),
+        counts=count(made.examples, preferences),
         documents={d.id: d.revision for d in documents},
         files={},
     )
-    registry.write_dataset(settings, version, examples, preferences, _card(settings, version))
-    return {"dataset_id": version.id, "created": True, **counted}
 
 
-def _own_documents(settings: Settings) -> list[CleanDocument]:
-    return [d for d in clean_originals(settings) if d.author == settings.author]
-
-
-def _make_samples(
-    settings: Settings, documents: Sequence[CleanDocument], before: Sequence[Example]
-) -> tuple[list[Example], list[Preference]]:
-    if not documents:
-        return [], []
-    name = author_name(settings)
-    with open_features(settings) as features:
-        style = features.author_style(FEATURE_SERVICE, settings.author)
-    parts = {e.span.document_id: e.split for e in before}
-    tested = [i for i, split in parts.items() if split == "test"]
-    splits = split_documents(documents, settings.test_share, tested, parts.keys() - set(tested))
-    examples = make_examples(documents, splits, style, name, settings.leak_words)
-    return examples, make_preferences(documents, splits, style, name, examples)
+def _publish(
+    settings: Settings,
+    version: DatasetVersion,
+    made: Made,
+    preferences: Sequence[Preference],
+    reason: str,
+) -> None:
+    """Publish a version with its card and pictures, and mirror it in W&B."""
+    card = write_card(settings, version, made, preferences, reason)
+    pictures = draw_samples(made.examples, preferences)
+    registry.write_dataset(settings, version, made.examples, preferences, card, pictures)
+    bias = length_bias(preferences)
+    with open_experiment(settings, "dataset", version.id) as run:
+        run.artifact(*dataset_artifact(settings, version.id))
+        told = {"documents": len(version.documents), "length_accuracy": bias.accuracy}
+        run.summary({**version.counts, **told, "parent": version.parent, "dropped": made.dropped})
 
 
 def _prove(
@@ -94,46 +113,40 @@ def _is_wanted(
     mark: str,
     before: Sequence[Example],
     examples: Sequence[Example],
+    preferences: Sequence[Preference],
 ) -> tuple[bool, str]:
-    """Tell whether a new version is worth having, and why: samples on one side only, as a share of all."""
-    if len(examples) < settings.min_examples:
-        return (
-            False,
-            f"{len(examples)} examples are too few; {settings.min_examples} are needed.",
-        )
-    if all(e.split == "train" for e in examples):
-        return (
-            False,
-            "No example is held out for evaluation; four documents of one kind are needed.",
-        )
+    """Tell whether a new version is worth having, and why."""
+    if poor := _is_poor(settings, examples):
+        return False, poor
     if not parent:
         return True, "It is the first version."
     if withdrawn(settings, parent):
         return True, "The last version is withdrawn: a document of it was forgotten."
     if registry.read_dataset(settings, parent, verify=False).fingerprint != mark:
         return True, "Samples or base model are made in another way than before."
-    then, now = {e.id for e in before}, {e.id for e in examples}
+    then = {e.id for e in before} | {p.id for p in registry.read_preferences(settings, parent)}
+    now = {e.id for e in examples} | {p.id for p in preferences}
     share = len(then ^ now) / max(len(then | now), 1)
-    said = f"{share:.1%} of the examples are new or gone; a version needs {settings.dataset_change:.1%}."
+    said = f"{share:.1%} of the samples are new or gone; a version needs {settings.dataset_change:.1%}."
     return share >= settings.dataset_change, said
 
 
-def _card(settings: Settings, version: DatasetVersion) -> str:
-    consent = sorted({f"- {s.id}: {s.consent}" for s in load_sources(settings)})
-    counts = [f"| {name} | {n} |" for name, n in version.counts.items()]
-    return "\n".join(
-        [
-            f"# Dataset {version.id}",
-            f"The words of {author_name(settings)}, from {len(version.documents)} documents.",
-            "",
-            "| split/task | samples |",
-            "|---|---|",
-            *counts,
-            "",
-            "Consent by source:",
-            *consent,
-            "",
-            f"Made from dataset {version.parent or '(none)'}; fingerprint {version.fingerprint}.",
-            "",
-        ]
+def _is_poor(settings: Settings, examples: Sequence[Example]) -> str:
+    """Say what is missing for a dataset that anything could be learned from, and judged on."""
+    if len(examples) < settings.min_examples:
+        return f"{len(examples)} examples are too few; {settings.min_examples} are needed."
+    if all(e.split == "train" for e in examples):
+        return "No example is held out for evaluation; four documents of one kind are needed."
+    return ""
+
+
+def _is_alone(settings: Settings, originals: Sequence[CleanDocument]) -> str:
+    """Say what is missing where nobody else's articles are there to tell the voice apart from."""
+    others = sum(d.kind == "article" and d.author != settings.author for d in originals)
+    if others >= settings.min_other_texts:
+        return ""
+    return (
+        f"The corpus holds {others} articles by other authors; {settings.min_other_texts} are needed, or nobody "
+        f"could tell whose voice a model has. Add a source of another author to {settings.sources_file}, or set "
+        "TWIN_MIN_OTHER_TEXTS to 0 and do without."
     )

@@ -77,6 +77,7 @@ class Llm:
     budget: int
     url: str
     version: str = ""
+    tokens: int = 0
     counts: LlmCounts = field(default_factory=LlmCounts)
     _plain: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -189,6 +190,12 @@ class Llm:
                     f"The budget of {self.budget} requests to {self.url} is spent. Answers so far are kept: "
                     "run again to go on, or raise TWIN_LLM_CALLS."
                 )
+            spent = self.counts.prompt_tokens + self.counts.completion_tokens
+            if self.tokens and spent >= self.tokens:
+                raise LlmBudgetSpent(
+                    f"The budget of {self.tokens} tokens at {self.url} is spent. Run again to go on, or raise "
+                    "TWIN_LLM_TOKENS."
+                )
             self.counts.requests += 1
             self.counts.retried += again
         answer = self.client.chat.completions.create(model=self.model, **asked)
@@ -222,6 +229,7 @@ def open_llm(settings: Settings) -> Iterator[Llm]:
             model=settings.llm_model,
             folder=settings.data_dir / "llm",
             budget=settings.llm_calls,
+            tokens=settings.llm_tokens,
             url=url,
             version=(registry.champion(settings) or "") if own else "",
         )

@@ -11,7 +11,9 @@ begins from what is stored, never from an event: what is right already is left a
     reconcile_stores                                                         include/reconciling.py
     draw_corpus                                                              include/drawing.py
     report_duplicates                                                        include/duplicates.py
+    answer_prompts                                                           include/model_answers.py
     build_dataset                                                            include/datasets.py
+    check_dataset                                                            include/foreign.py
     next_dataset → train_model                                               include/learning.py
     evaluate_model → decide_promotion → …                                    include/evaluation.py
     search_recipe · compare_runs                            include/searching.py, include/comparing.py
@@ -33,7 +35,9 @@ STORY = (
     "include.reconciling",
     "include.drawing",
     "include.duplicates",
+    "include.model_answers",
     "include.datasets",
+    "include.foreign",
     "include.learning",
     "include.evaluation",
     "include.searching",

@@ -15,10 +15,9 @@ from include.settings import Settings
 from include.suites import SECRETS, columns
 from include.validation import Report, ValidationFailed, validate
 from ml.chunk import Offsets
-from ml.examples import is_grounded
 from ml.fidelity import code_is_kept, removed_share
 from ml.text import words
-from ml.types import Chunk, CleanDocument, Document, Example, FeatureRow, Preference, Rejected
+from ml.types import Chunk, CleanDocument, Document, FeatureRow, Rejected
 
 Row = dict[str, object]
 Text = Document | CleanDocument
@@ -45,7 +44,7 @@ def refuse_documents(
     rows = [_raw_row(d) for d in staged]
     report = validate(settings, "raw", rows, batch="staged", volume=seen)
     texts = {d.id: d for d in staged}
-    return _rejections(_pardon(report, texts, released), texts)
+    return rejections(_pardon(report, texts, released), texts)
 
 
 def refuse_cleaned(
@@ -110,24 +109,6 @@ def refuse_features(
     return _refusals(settings, reports, originals, among, released)
 
 
-def prove_samples(
-    settings: Settings,
-    documents: Sequence[CleanDocument],
-    examples: Sequence[Example],
-    preferences: Sequence[Preference],
-) -> None:
-    """Stop a dataset with a single sample that is not the author's words, that leaks, or that is a tie."""
-    texts = {d.id: d for d in documents}
-    tested = {e.messages[-2].content for e in examples if e.split == "test"}
-    rows = [_example_row(e, texts, tested) for e in examples]
-    rows += [_preference_row(p, texts) for p in preferences]
-    report = validate(settings, "dataset", rows, batch="dataset")
-    if report.failures or report.batch_failures:
-        sources = {str(r["id"]): texts.get(str(r["document_id"])) for r in rows}
-        known = {i: d for i, d in sources.items() if d}
-        raise ValidationFailed(describe(report), _rejections(report, known))
-
-
 def broken_sources(
     settings: Settings, staged: Sequence[Document], refused: Iterable[Rejected]
 ) -> list[str]:
@@ -160,7 +141,7 @@ def _refusals(
     texts = {d.id: d for d in originals(sorted(report.failing_ids))}
     report = _pardon(report, texts, released)
     _stop_bad_batch(settings, report, among, texts)
-    return _rejections(report, texts)
+    return rejections(report, texts)
 
 
 def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -188,7 +169,7 @@ def _stop_bad_batch(
 ) -> None:
     """Raise with the rows that stopped the batch, so that a person can find and release them."""
     if report.bad(settings.error_budget, among):
-        stopped = [replace(r, stage=stopped_at(r.stage)) for r in _rejections(report, texts)]
+        stopped = [replace(r, stage=stopped_at(r.stage)) for r in rejections(report, texts)]
         raise ValidationFailed(describe(report), stopped)
 
 
@@ -197,7 +178,8 @@ def stopped_at(stage: str) -> str:
     return f"{stage}-stopped"
 
 
-def _rejections(report: Report, texts: Mapping[str, Text]) -> list[Rejected]:
+def rejections(report: Report, texts: Mapping[str, Text]) -> list[Rejected]:
+    """Name what broke which rule, with the value; `texts` are found by the ids of the rows."""
     return [
         Rejected(
             where=texts[f.row_id].url,
@@ -261,32 +243,3 @@ def _feature_row(row: FeatureRow, now: datetime) -> Row:
     known = {"id": row.document_id, **_fields(row), "days_old": old}
     judged = columns("feature")
     return {name: value for name, value in known.items() if name in judged}
-
-
-def _example_row(
-    example: Example, texts: Mapping[str, CleanDocument], tested: Iterable[str]
-) -> Row:
-    instruction, answer = example.messages[-2].content, example.messages[-1].content
-    return {
-        "id": example.id,
-        "task": example.task,
-        "split": example.split,
-        "characters": len(answer),
-        "document_id": example.span.document_id,
-        "grounded": is_grounded(example.span, answer, texts),
-        "leaked": example.split == "train" and instruction in tested,
-        "tied": False,
-    }
-
-
-def _preference_row(pair: Preference, texts: Mapping[str, CleanDocument]) -> Row:
-    return {
-        "id": pair.id,
-        "task": "preference",
-        "split": pair.split,
-        "characters": len(pair.chosen),
-        "document_id": pair.span.document_id,
-        "grounded": is_grounded(pair.span, pair.chosen, texts),
-        "leaked": False,
-        "tied": pair.chosen.strip() == pair.rejected.strip(),
-    }

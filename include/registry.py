@@ -1,6 +1,6 @@
 """The registry: finished datasets and models as folders, and everything that is said about them.
 
-    datasets/<id>/   manifest.json, README.md, instruct/*.parquet, preference/*.parquet
+    datasets/<id>/   manifest.json, README.md, instruct/*.parquet, preference/*.parquet, *.png
     models/<id>/     manifest.json, the adapter (safetensors), tokenizer, prompts.json, its loss curves
     corpus/          pictures of the corpus
     evaluations/, verdicts/, attempts/     include/decisions.py
@@ -83,11 +83,14 @@ def write_dataset(
     examples: Sequence[Example],
     preferences: Sequence[Preference],
     card: str,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> DatasetVersion:
-    """Publish a dataset version; one that is there already is returned as it is."""
+    """Publish a dataset version with the pictures of its card; one that is there already is returned as it is."""
 
     def fill(folder: Path) -> None:
         write_samples(folder, examples, preferences)
+        for name, picture in (pictures or {}).items():
+            (folder / name).write_bytes(picture)
         (folder / "README.md").write_text(card_header(folder) + card, encoding="utf-8")
 
     reproduce = {"verb": "build_dataset", "arguments": []}

@@ -37,7 +37,8 @@ def write_samples(
 
 def card_header(folder: Path) -> str:
     """Return the lines of a dataset card that tell `load_dataset` which files there are."""
-    lines = ["---", "configs:"]
+    lines = ["---", "language: en", "license: other", "tags: [llm-twin, author-voice]"]
+    lines += ["task_categories: [text-generation]", "configs:"]
     for kind in (INSTRUCT, PREFERENCE):
         files = [s for s in SPLITS if (folder / kind / f"{s}.parquet").exists()]
         lines += [f"- config_name: {kind}", "  data_files:"] if files else []

@@ -113,10 +113,18 @@ class Settings(BaseModel):
     semantic_duplicate: float = 0.0
     # Words of an answer's n-gram: a training sample that shares one with the test split is dropped.
     leak_words: int = 10
+    # Cosine of two passages from which they say the same: where one is tested, the other is not trained on; 0: not
+    # looked for.
+    leak_cosine: float = 0.9
     # Share of an author's documents held out for evaluation, newest first.
     test_share: float = 0.15
     # Example samples below this number make no dataset.
     min_examples: int = 40
+    # Articles by other authors below this number make no dataset: a voice is told apart from others.
+    min_other_texts: int = 1
+    # Training prompts that the champion and the base model answer on demand (`answer_prompts`), to be rejected in
+    # preference pairs; each takes seconds.
+    dataset_negatives: int = Field(default=0, ge=0)
     # Passages from which the map of the corpus is made by UMAP as well, which takes ten seconds to start; 0: always.
     map_umap_from: int = 1000
     # A new dataset version needs this share of its examples to differ from the last one.
@@ -159,6 +167,8 @@ class Settings(BaseModel):
     llm_key: SecretStr = SecretStr("")
     # Requests that one verb may send to it, second tries included; seconds that one may take.
     llm_calls: int = Field(default=500, ge=0)
+    # Tokens that one verb may spend there, prompts and answers together; 0: as many as its requests take.
+    llm_tokens: int = Field(default=0, ge=0)
     llm_timeout: float = Field(default=60.0, gt=0)
     # W&B writes offline unless this says online (then WANDB_API_KEY is needed).
     wandb_mode: str = "offline"

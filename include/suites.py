@@ -11,8 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from ml.grounding import CONTAINED, ON_TOPIC
+
 Suite = Literal["raw", "clean", "chunk", "feature", "dataset"]
 Severity = Literal["critical", "warning"]
+
+# Of pairs, the mean difference in length as a share of it; and how far, in standard deviations, "the longer one" may
+# be from a fair coin's guess.
+LENGTH_DRIFT, LENGTH_SURPRISE = 0.05, 3.0
 
 
 class Rule(NamedTuple):
@@ -70,6 +76,16 @@ FRESH = Rule(
     f"Something was fetched in the last {FRESH_DAYS} days; otherwise the crawl may stand still.",
     "warning",
 )
+LENGTHS_ALIKE = Rule(
+    "ExpectColumnMeanToBeBetween",
+    {"column": "length_difference", "min_value": -LENGTH_DRIFT, "max_value": LENGTH_DRIFT},
+    "Chosen texts are, in the mean, as long as rejected ones.",
+)
+LENGTHS_TELL_NOTHING = Rule(
+    "ExpectColumnMaxToBeBetween",
+    {"column": "length_surprise", "max_value": LENGTH_SURPRISE},
+    "Which text of a pair is the longer one tells no more than a coin which one was chosen.",
+)
 URL = Rule(
     "ExpectColumnValuesToMatchRegex",
     {"column": "url", "regex": r"^[a-z][a-z0-9+.-]*:"},
@@ -121,10 +137,17 @@ SUITES: Mapping[Suite, tuple[Rule, ...]] = {
         FRESH,
     ),
     "dataset": (
-        one_of("grounded", [True], "Every answer is, word for word, what its span says."),
-        one_of("leaked", [False], "No instruction of the test split may be trained on."),
+        one_of(
+            "grounded", [True], "Every answer names a text that is there, and stands in its span."
+        ),
+        between("containment", "An answer's runs of words are those of its span.", low=CONTAINED),
+        between("topic", "An answer's subject is that of its span.", low=ON_TOPIC),
+        one_of("leaked", [False], "Nothing that the test asks or says may be trained on."),
+        one_of("crossed", [False], "Documents that share passages stand on one side of the split."),
         one_of("tied", [False], "A preference between equal texts teaches nothing."),
         between("characters", "Every sample has an answer.", low=1),
+        LENGTHS_ALIKE,
+        LENGTHS_TELL_NOTHING,
         unique("id", "No sample twice."),
         VOLUME,
     ),

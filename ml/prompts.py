@@ -21,6 +21,8 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e000
 
 def neutralise(text: str) -> str:
     """Strip chat-template tokens and invisible characters, until none can be formed from the rest."""
+    if text.isascii() and "<" not in text and "[" not in text:
+        return text  # as most texts are
     previous = ""
     while previous != text:
         previous, text = text, _TEMPLATE_TOKENS.sub(" ", _INVISIBLE.sub("", text))

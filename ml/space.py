@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from ml.examples import drop_leaks
+from ml.splits import decontaminate
 from ml.train import Recipe
 from ml.types import Example, Preference
 
@@ -115,7 +115,7 @@ def hold_out(
     parted = [
         replace(e, split="test" if e.span.document_id in judged else "train") for e in training
     ]
-    parted = drop_leaks(parted, leak_words)
+    parted = decontaminate(parted, leak_words)
     if not any(e.split == "train" for e in parted):
         raise ValueError(
             f"Every training sample shares {leak_words} words in a row with one of the {len(judged)} documents that "

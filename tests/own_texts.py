@@ -75,7 +75,8 @@ def with_sources(
     """Make a world with some sources, of which `own` holds the entries."""
     file = folder / "sources.yaml"
     file.write_text(yaml.safe_dump({"authors": [AUTHOR], "sources": list(sources)}))
-    world = settings.model_copy(update={"sources_file": file})
+    # There is one author only, and nobody to tell the voice apart from.
+    world = settings.model_copy(update={"sources_file": file, "min_other_texts": 0})
     write_entries(world, *entries)
     return world
 

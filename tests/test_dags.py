@@ -147,7 +147,7 @@ def test_each_pipeline_starts_on_what_the_one_before_it_made(told):
             ["build_features", "reconcile_stores"],
             ["forget_document", "forget_document"],
         ],
-        "dataset": [["build_dataset", "build_dataset"]],
+        "dataset": [["answer_prompts", "build_dataset"], ["build_dataset", "build_dataset"]],
         "candidate": [["finetune_model", "evaluate_model"]],
         "champion": [["promote_model", "roll_out"], ["rollback_model", "roll_back"]],
     }
@@ -168,6 +168,7 @@ def test_the_dags_run_when_they_should_one_run_at_a_time_and_never_for_the_past(
         "forget_document": "None",
         "review_quarantine": "None",
         "watch_serving": "0 * * * *",
+        "answer_prompts": "None",
     }
     assert {(d["catchup"], d["runs_at_once"]) for d in dags.values()} == {(False, 1)}
     assert all(len(d["doc"].split()) > 10 for d in dags.values())

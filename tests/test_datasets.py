@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import pytest
-from own_texts import entry, index_all, own_world, take_in, write_entries
+from own_texts import entry, index_all, own_world, prose, take_in, write_entries
 
 from include import registry
 from include.datasets import build_dataset
+from include.embedding_cache import open_embedder
 from include.learning import next_dataset
 from include.settings import Settings
 from include.sources import author_name
+from include.vectors import open_vectors
+from ml.splits import find_leaks, held_out, repeats, without
 
 ARTICLES = 6
 
@@ -37,7 +40,7 @@ def test_a_version_is_built_once_and_the_next_when_enough_has_changed(world: Set
     assert (first["created"], first["reason"]) == (True, "It is the first version.")
     assert again == first | {
         "created": False,
-        "reason": "0.0% of the examples are new or gone; a version needs 0.5%.",
+        "reason": "0.0% of the samples are new or gone; a version needs 0.5%.",
     }
     assert (unmoved["created"], unmoved["dataset_id"]) == (False, first["dataset_id"])
     assert str(unmoved["reason"]).endswith("a version needs 90.0%.")
@@ -64,17 +67,50 @@ def test_what_is_too_little_makes_no_version_and_the_reason_says_why(world: Sett
     assert registry.list_datasets(world) == [] and next_dataset(world) is None
 
 
-def test_a_version_tells_whose_words_it_holds_and_another_base_model_wants_its_own(
+def test_a_version_has_a_card_and_pictures_and_another_base_model_wants_its_own(
     world: Settings,
 ) -> None:
     first = build(world, ARTICLES)
-    card = registry.dataset_folder(world, str(first["dataset_id"])) / "README.md"
+    folder = registry.dataset_folder(world, str(first["dataset_id"]))
+    version, card = registry.read_dataset(world, folder.name), (folder / "README.md").read_text()
     other = build_dataset(world.model_copy(update={"base_model": "another"}))
 
-    assert f"The words of Maren Oduya, from {ARTICLES} documents." in card.read_text()
-    assert "- own: own" in card.read_text() and "| test/continue |" in card.read_text()
+    assert f"The words of Maren Oduya, from {ARTICLES} documents. It is the first version." in card
+    assert {"README.md", "answers.png", "pairs.png", "tasks.png"} < version.files.keys()
     assert other["created"] and other["dataset_id"] != first["dataset_id"]
     assert other["reason"] == "Samples or base model are made in another way than before."
+
+
+def test_a_corpus_of_one_author_only_makes_no_version_and_the_sentence_says_what_to_do(
+    world: Settings,
+) -> None:
+    alone = build(world, ARTICLES, min_other_texts=1)
+
+    assert (alone["created"], alone["dataset_id"]) == (False, "")
+    assert str(alone["reason"]).startswith(
+        "The corpus holds 0 articles by other authors; 1 are needed"
+    )
+    assert "TWIN_MIN_OTHER_TEXTS" in str(alone["reason"]) and registry.list_datasets(world) == []
+
+
+def test_nothing_that_the_test_says_is_trained_on_or_retrieved_to_judge_it(world: Settings) -> None:
+    write_entries(world, *map(entry, range(8)), entry(8, prose(8) + "\n\n" + prose(2, 4)))
+    take_in(world)
+    dataset_id = str(build_dataset(world)["dataset_id"])
+    examples = registry.read_examples(world, dataset_id)
+    pairs = registry.read_preferences(world, dataset_id)
+    tested = held_out(examples)
+    embedder = open_embedder(world)
+
+    assert tested and tested.isdisjoint(e.span.document_id for e in examples if e.split == "train")
+    assert find_leaks(examples, pairs, world.leak_words) == set()
+    with open_vectors(world) as vectors:
+        for example in [e for e in examples if e.split == "test"]:
+            asked = example.messages[-1].content
+            search = without(vectors.search, tested, [asked], world.leak_words)
+            found = search(asked, embedder.encode([asked])[0], limit=3)
+            assert found and tested.isdisjoint(h.chunk.document_id for h in found)
+            assert not any(repeats([h.chunk.text for h in found], [asked], world.leak_words))
 
 
 def test_without_measured_style_the_sentence_says_which_verb_comes_first(world: Settings) -> None:

@@ -16,6 +16,7 @@ from include.quarantine import release_quarantined
 from include.settings import Settings
 from include.vectors import open_vectors
 from include.withdrawals import stale, withdrawn
+from ml.files import write_json
 from ml.types import Feedback, ModelVersion, Trace, digest
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -58,6 +59,9 @@ def quote(world: Settings) -> None:
         ):
             documents.put_trace(Trace(name, "m1", NOW, "What of it?", answer, chunks, False, {}))
             documents.put_feedback(Feedback(name, 1, "just so", NOW))
+    write_json(
+        world.data_dir / "llm" / "answers" / "m1" / "p.json", {"answer": f"I say: {SENTENCE}."}
+    )
 
 
 def revise(world: Settings) -> None:
@@ -99,6 +103,7 @@ def test_what_is_forgotten_is_deleted_in_every_place_and_never_fetched_again(
         *("answers", "chunks", "feature_rows", "online_features", "validation_results", "pictures"),
         *("evaluations", "datasets", "models", "rejected", "quarantined", "releases", "clean"),
         *("indexed", "measured", "revisions", "documents", "embeddings", "experiments"),
+        "model_answers",
     }
     assert said["answers"] == 2 and left(world) == {}
     with open_documents(world) as documents, open_features(world) as features:

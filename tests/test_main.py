@@ -15,8 +15,9 @@ from include.settings import ROOT, Settings
 
 STORY = (
     "list_sources crawl_source store_documents check_ingestion clean_documents index_chunks "
-    "store_features reconcile_stores build_dataset next_dataset train_model evaluate_model "
-    "next_candidate decide_promotion watch_serving forget_document give_up_dataset"
+    "store_features reconcile_stores build_dataset answer_prompts check_dataset "
+    "next_dataset train_model evaluate_model next_candidate decide_promotion watch_serving "
+    "forget_document give_up_dataset"
 ).split()
 
 

@@ -1,4 +1,4 @@
-"""What becomes of refused texts, features and samples: reasons that are kept, and batches that stop."""
+"""What becomes of refused texts and features: reasons that are kept, and batches that stop."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,6 @@ from include.quality import (
     broken_sources,
     clean_row,
     passage_rows,
-    prove_samples,
     refuse_chunks,
     refuse_cleaned,
     refuse_documents,
@@ -19,25 +18,12 @@ from include.quality import (
 from include.settings import Settings
 from include.validation import ValidationFailed
 from ml.style import measure
-from ml.types import Example, Message, Preference, Rejected, Span
-
-ROPE = cleaned()
-SPAN = Span(ROPE.id, ROPE.revision, 0, len(PARAGRAPH))
+from ml.types import Rejected
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
-
-
-def example(asked: str = "What about ropes?", answer: str = PARAGRAPH, split="train") -> Example:
-    turns = (Message("user", asked), Message("assistant", answer))
-    return Example((Message("system", "Be brief."), *turns), SPAN, "answer", split)
-
-
-def pair(rejected: str = "Ropes were inspected.") -> Preference:
-    asked = (Message("user", "What about ropes?"),)
-    return Preference(asked, PARAGRAPH, rejected, SPAN, "flattened", "train")
 
 
 def test_a_refused_document_is_kept_whole_once_for_each_rule_that_it_broke(world: Settings) -> None:
@@ -127,33 +113,6 @@ def test_features_out_of_range_are_left_out_and_many_of_them_stop_the_batch(
     assert refused.value == "900.0"
     with pytest.raises(ValidationFailed, match="1 of 2 rows: 1 × values-to-be-between on sentence"):
         refuse_features(world, [good[0], bad], lambda ids: [odd], among=2)
-
-
-def test_samples_that_are_the_authors_words_pass(world: Settings) -> None:
-    held_out = example("And knots?", split="test")
-
-    assert prove_samples(world, [ROPE], [example(), held_out], [pair()]) is None
-
-
-@pytest.mark.parametrize(
-    ("examples", "pairs", "rule"),
-    [
-        ([example(answer="Nobody ever wrote this.")], [], "grounded"),
-        ([example(), example(split="test", answer=PARAGRAPH)], [], "leaked"),
-        ([example()], [pair(rejected=f" {PARAGRAPH}")], "tied"),
-        ([example(), example()], [], "id"),
-    ],
-)
-def test_a_single_bad_sample_stops_the_whole_dataset(world: Settings, examples, pairs, rule):
-    with pytest.raises(ValidationFailed, match=f"dataset suite refused .* on {rule}"):
-        prove_samples(world, [ROPE], examples, pairs)
-
-
-def test_samples_of_a_text_that_has_changed_since_are_refused(world: Settings) -> None:
-    changed = replace(ROPE, revision="another")
-
-    with pytest.raises(ValidationFailed, match="1 × values-to-be-in-set on grounded"):
-        prove_samples(world, [changed], [example()], [])
 
 
 def test_only_sources_of_which_too_much_was_bad_are_named_with_their_counts() -> None:

@@ -245,7 +245,7 @@ def test_a_second_dataset_makes_a_model_that_is_compared_with_the_champion(
     dataset = registry.read_dataset(site.world, str(second.dataset["dataset_id"]))
 
     assert second.dataset["created"] and dataset.parent == first.dataset["dataset_id"]
-    assert "of the examples are new or gone" in str(second.dataset["reason"])
+    assert "of the samples are new or gone" in str(second.dataset["reason"])
     model = registry.read_model(site.world, second.model_id)
     assert (model.dataset_id, model.parent) == (dataset.id, first.model_id)
     assert all("the champion" in reason for reason in second.verdict["reasons"][:2])

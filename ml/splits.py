@@ -1,0 +1,254 @@
+"""Split documents so that nothing of the test is ever learned: by kinship, by time, and what leaks all the same.
+
+Documents that share passages are kin, and kin stand on one side. Samples for training that share a run
+of words with the test, ask what it asks, or say it in other words (as the embeddings of passages tell),
+are left out. Not here: which texts are copies (ml/dedup.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.answer import Search
+from ml.minhash import SHINGLE_WORDS, Hashes, Rows, Shingled, overlapping_rows, shared, shingle
+from ml.types import Chunk, CleanDocument, Example, Hit, Preference, Span
+
+Split = Literal["train", "test"]
+# Documents are kin that share this part of the shorter one's runs of so many words, or so many of them.
+KIN_RUN, KIN_SHARE, KIN_RUNS = 12, 0.1, 40
+# Of what is wanted for the test, a family may be this many times as large.
+LARGEST_FAMILY = 2
+# An odd number spreads sums of hashes over all 64 bits.
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """Passages of the index with their unit vectors (n, d)."""
+
+    chunks: Sequence[Chunk]
+    vectors: NDArray[np.float32]
+
+
+def find_kin(documents: Sequence[CleanDocument]) -> dict[str, str]:
+    """Name the family of each document, by one of its members; most documents are alone in theirs.
+
+    Runs of twelve words are compared: what is shorter is an author's way of speaking, and makes nobody kin.
+    """
+    ordered = sorted(documents, key=lambda d: d.id)
+    runs, owners = _runs(shingle([d.text for d in ordered]), KIN_RUN)
+    cuts = np.searchsorted(owners, np.arange(1, len(ordered)))
+    rows = [np.unique(row) for row in np.split(runs, cuts)]
+    head = list(range(len(ordered)))
+    for i, j in overlapping_rows([(runs, owners)], len(ordered)).tolist():
+        common = shared(rows[i], rows[j])
+        if common >= KIN_RUNS or common >= KIN_SHARE * min(rows[i].size, rows[j].size):
+            head[_root(head, j)] = _root(head, i)
+    return {d.id: ordered[_root(head, i)].id for i, d in enumerate(ordered)}
+
+
+def split_documents(
+    documents: Sequence[CleanDocument],
+    test_share: float,
+    tested: Collection[str] = (),
+    trained: Collection[str] = (),
+) -> dict[str, Split]:
+    """Put the newest documents of each kind into the test split; at least one of a kind that has four.
+
+    Kin go together. What an earlier version `tested` stays held out, and what it `trained` on, or kin of
+    that, is not tested while there is anything else: an older model is never asked what it learned by heart.
+    """
+    families = _families(documents)
+    known = {
+        f: _history([d.id for d in members], tested, trained) for f, members in families.items()
+    }
+    splits: dict[str, Split] = {d.id: "train" for d in documents}
+    for kind in sorted({d.kind for d in documents}):
+        of_kind = {f: sum(d.kind == kind for d in members) for f, members in families.items()}
+        total = sum(of_kind.values())
+        wanted = max(round(test_share * total), 1) if total >= 4 else 0
+        # A family that would overfill the test by itself is better learned.
+        of_kind = {f: n for f, n in of_kind.items() if 0 < n <= LARGEST_FAMILY * wanted}
+        wanted -= sum(d.kind == kind and splits[d.id] == "test" for d in documents)
+        free = [f for f in of_kind if splits[families[f][0].id] == "train"]
+        for family in _choose(free, known, families, of_kind, wanted):
+            splits |= dict.fromkeys((d.id for d in families[family]), "test")
+    return splits
+
+
+def decontaminate(
+    examples: Sequence[Example],
+    leak_words: int,
+    passages: Passages | None = None,
+    leak_cosine: float = 0.0,
+) -> list[Example]:
+    """Drop training samples that hold what the test says or asks, word for word or by meaning."""
+    wrong = find_leaks(examples, (), leak_words)
+    if passages is not None and leak_cosine:
+        wrong |= _same_meaning(examples, passages, leak_cosine)
+    return [e for e in examples if e.id not in wrong]
+
+
+def find_leaks(
+    examples: Sequence[Example], preferences: Sequence[Preference], leak_words: int
+) -> set[str]:
+    """Name the training samples, pairs among them, that share a run of words with a test answer, or its question."""
+    tests = [e for e in examples if e.split == "test"]
+    trained: dict[str, tuple[str, str]] = {
+        e.id: (e.messages[-2].content, e.messages[-1].content)
+        for e in examples
+        if e.split == "train"
+    }
+    for pair in preferences:
+        if pair.split == "train":
+            trained[pair.id] = (pair.messages[-1].content, f"{pair.chosen}\n{pair.rejected}")
+    asked = {e.messages[-2].content for e in tests}
+    said = repeats(
+        [f"{question}\n{answer}" for question, answer in trained.values()],
+        [e.messages[-1].content for e in tests],
+        leak_words,
+    )
+    return {
+        i for (i, (question, _)), repeats in zip(trained.items(), said, strict=True)
+        if repeats or question in asked
+    }  # fmt: skip
+
+
+def crossed(documents: Sequence[CleanDocument], examples: Iterable[Example]) -> set[str]:
+    """Name the documents whose family has samples on both sides of the split."""
+    kin = find_kin(documents)
+    sides: dict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        sides[kin.get(example.span.document_id, "")].add(example.split)
+    return {i for i, family in kin.items() if len(sides[family]) > 1}
+
+
+def held_out(examples: Iterable[Example]) -> frozenset[str]:
+    """Name the documents that the test is made of: what is judged on them must not retrieve them."""
+    return frozenset(e.span.document_id for e in examples if e.split == "test")
+
+
+def without(
+    search: Search, documents: Collection[str], said: Sequence[str] = (), leak_words: int = 10
+) -> Search:
+    """Make a search that finds nothing of some documents: what an answer is judged on is not handed to it.
+
+    Passages of others that repeat a run of words of what was `said` in those are not found either.
+    """
+
+    def find(*asked: object, limit: int, **filters: object) -> list[Hit]:
+        wanted, most = limit, limit
+        while True:
+            hits = search(*asked, limit=most, **filters)
+            repeated = repeats([h.chunk.text for h in hits], said, leak_words)
+            kept = [
+                hit
+                for hit, again in zip(hits, repeated, strict=True)
+                if not again and hit.chunk.document_id not in documents
+            ]
+            if len(kept) >= wanted or len(hits) < most:
+                return kept[:wanted]
+            most *= 4
+
+    return find
+
+
+def _root(head: list[int], i: int) -> int:
+    while head[i] != i:
+        head[i] = head[head[i]]
+        i = head[i]
+    return i
+
+
+def _families(documents: Sequence[CleanDocument]) -> dict[str, list[CleanDocument]]:
+    families: dict[str, list[CleanDocument]] = defaultdict(list)
+    kin = find_kin(documents)
+    for document in documents:
+        families[kin[document.id]].append(document)
+    return dict(families)
+
+
+def _history(ids: Sequence[str], tested: Collection[str], trained: Collection[str]) -> str:
+    """Tell what became of a family before; what was learned of it cannot be unlearned."""
+    if any(i in trained for i in ids):
+        return "trained"
+    return "tested" if any(i in tested for i in ids) else "new"
+
+
+def _choose(
+    free: Sequence[str],
+    known: Mapping[str, str],
+    families: Mapping[str, Sequence[CleanDocument]],
+    sizes: Mapping[str, int],
+    wanted: int,
+) -> list[str]:
+    """Choose families until enough is held out: those tested before, then new ones, the newest first."""
+    rank = {"tested": 0, "new": 1, "trained": 2}
+    newest = sorted(free, key=lambda f: max(map(_age, families[f])), reverse=True)
+    chosen = list[str]()
+    for family in sorted(newest, key=lambda f: rank[known[f]]):
+        # What was learned is tested only where there is nothing else at all.
+        if wanted <= 0 or (known[family] == "trained" and chosen):
+            break
+        chosen.append(family)
+        wanted -= sizes[family]
+    return chosen
+
+
+def _age(document: CleanDocument) -> tuple[bool, datetime, str]:
+    return document.published_at is not None, document.published_at or _LONG_AGO, document.id
+
+
+def repeats(texts: Sequence[str], tested: Sequence[str], leak_words: int) -> list[bool]:
+    """Tell of each text whether so many words in a row, five at least, stand in a tested one."""
+    ours, owners = _runs(shingle(texts), leak_words)
+    known = np.unique(_runs(shingle(tested), leak_words)[0])
+    found = np.bincount(owners[np.isin(ours, known)], minlength=len(texts))
+    return [bool(n) for n in found.tolist()]
+
+
+def _runs(shingled: Shingled, count: int) -> tuple[Hashes, Rows]:
+    """Hash all runs of so many words; also name the text of each. A long run is told by the short ones in it."""
+    last = max(count - SHINGLE_WORDS, 0)
+    owners = np.repeat(np.arange(len(shingled.counts), dtype=np.int64), shingled.counts)
+    begins = np.arange(max(len(owners) - last, 0))
+    begins = begins[owners[begins] == owners[begins + last]]
+    runs = np.zeros(len(begins), dtype=np.uint64)
+    for offset in (*range(0, last, SHINGLE_WORDS), last):
+        runs = runs * MULTIPLIER + shingled.hashes[begins + offset]
+    return runs, owners[begins]
+
+
+def _same_meaning(examples: Sequence[Example], passages: Passages, limit: float) -> set[str]:
+    """Name the training samples of which a passage means what a passage of a test answer means."""
+    tested = [e.span for e in examples if e.split == "test"]
+    ours = [i for i, c in enumerate(passages.chunks) if any(_overlap(c, s) for s in tested)]
+    near = _near(passages, ours, limit)
+    return {
+        e.id
+        for e in examples
+        if e.split == "train" and any(_overlap(c, e.span) for c in near.get(e.span.document_id, ()))
+    }
+
+
+def _near(passages: Passages, ours: Sequence[int], limit: float) -> dict[str, list[Chunk]]:
+    """Find the passages of other documents whose cosine to one of ours is too high, by document."""
+    found: dict[str, list[Chunk]] = defaultdict(list)
+    if ours:
+        mine = {passages.chunks[i].document_id for i in ours}
+        best = (passages.vectors @ passages.vectors[list(ours)].T).max(axis=1)
+        for i in np.flatnonzero(best >= limit).tolist():
+            if (chunk := passages.chunks[i]).document_id not in mine:
+                found[chunk.document_id].append(chunk)
+    return found
+
+
+def _overlap(chunk: Chunk, span: Span) -> bool:
+    same = chunk.document_id == span.document_id
+    return same and chunk.start < span.end and span.start < chunk.end

@@ -1,0 +1,47 @@
+"""Programs become samples: write what is described, explain what follows a description."""
+
+from builders import cleaned
+
+from ml.drafts import draft_samples
+from ml.drafts_code import from_code
+from ml.grounding import support
+
+PROGRAM = (
+    'import os\n\n\ndef rotate(path):\n    """Close a segment and open the next, whose name is the number of its\n'
+    "    first record; nothing is ever renamed, because a rename can be lost.\n"
+    '    """\n    size = os.stat(path).st_size\n    if size < 10:\n        return path\n    return path + \'.1\'\n'
+)
+
+
+def test_a_function_is_written_from_its_name_and_the_first_line_of_its_description() -> None:
+    code = cleaned(PROGRAM, kind="code", url="https://x/blob/log.py")
+
+    (draft,) = [d for d in draft_samples(code) if d.task == "code"]
+
+    assert draft.instruction.startswith(
+        "Write the Python function `rotate`: Close a segment and open"
+    )
+    assert draft.answer == code.text[draft.span.start : draft.span.end]
+    assert draft.answer.startswith("def rotate") and draft.answer.endswith("'.1'")
+
+
+def test_a_description_explains_the_code_that_follows_it_and_is_found_where_its_span_says() -> None:
+    code = cleaned(PROGRAM, kind="code", url="https://x/blob/log.py")
+
+    (draft,) = [d for d in draft_samples(code) if d.task == "explain"]
+
+    assert "Close a segment" not in draft.instruction and "os.stat(path)" in draft.instruction
+    assert draft.answer.startswith("Close a segment") and "\n    " not in draft.answer
+    # The indentation went, so the span is not the same to the letter: it holds the same words.
+    assert code.text[draft.span.start : draft.span.end] != draft.answer
+    assert support(draft.span, draft.answer, {code.id: code}).grounded
+
+
+def test_what_is_no_python_or_describes_nothing_makes_no_samples() -> None:
+    for text, name in (
+        (PROGRAM, "log.go"),
+        ("def (:", "log.py"),
+        ("x = 1\n", "log.py"),
+        ("\0", "log.py"),
+    ):
+        assert list(from_code(cleaned(text, kind="code", url=f"https://x/{name}"))) == []
