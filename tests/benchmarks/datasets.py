@@ -27,7 +27,6 @@ from include.sample_quality import sample_rows
 from include.samples import write_samples
 from include.settings import Settings
 from ml.boilerplate import NOTHING, host_of, learn_boilerplate
-from ml.drafts import draft_samples
 from ml.examples import make_examples
 from ml.negatives import length_bias, make_preferences
 from ml.sample_pictures import draw_samples
@@ -109,8 +108,7 @@ def main() -> None:
     else:
         documents = clean_pages(read_pages(Path(given)))
     size = sum(len(d.text.encode()) for d in documents) / 1e6
-    draft_samples(documents[0])  # what is loaded once, is loaded
-    find_kin(documents[:1])
+    build(documents[:4])  # what is loaded once, is loaded
     times, said = build(documents)
     whole = ("all", sum(t[1] for t in times), sum(t[2] for t in times))
     table = Table("step", "s clock", "s processors", "MB/s by clock", "MB/s by processors")
