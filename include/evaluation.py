@@ -13,21 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from include import registry
-from include.cleaning import clean_originals
+from include.circumstances import circumstances
 from include.documents import open_documents
 from include.experiments import dataset_artifact, model_artifact, open_experiment
 from include.learning import base_folder
+from include.material import Gathered, gather_material
 from include.settings import Settings
 from include.withdrawals import stale
 from ml.evaluate import Scores, score_model, summarise
 from ml.gate import Rules, Verdict, decide, decide_beside_stale
 from ml.generate import Generator, load_generator
-from ml.likeness import Likeness, learn_likeness
-from ml.text import prose_of
 from ml.types import Example
 from ml.verdict_page import draw_verdict
 
 log = logging.getLogger(__name__)
+
+# What was measured beside the models, by the names of `Gathered`.
+MEASURED = ("answers", "voices", "support")
 
 
 def evaluate_model(settings: Settings, model_id: str) -> dict[str, float]:
@@ -41,16 +43,17 @@ def evaluate_model(settings: Settings, model_id: str) -> dict[str, float]:
     }
     if champion and champion != model_id:
         folders["champion"] = registry.model_files(settings, champion)
-    judge = _judge(settings, examples)
+    gathered = gather_material(settings, examples)
     scores = {
-        name: _score(
-            settings, load_generator(base_folder(settings), adapter), examples, judge, name
-        )
+        name: _score(settings, load_generator(base_folder(settings), adapter), gathered, name)
         for name, adapter in folders.items()
     }
     record: dict[str, object] = {name: s.as_dict() for name, s in scores.items()}
-    registry.write_evaluation(settings, model_id, record | {"champion_id": champion or ""})
+    record |= {"champion_id": champion or "", "seed": settings.seed, **circumstances()}
+    record |= {name: dict(getattr(gathered, name)) for name in MEASURED}
+    registry.write_evaluation(settings, model_id, record)
     summary = dict(summarise(scores["candidate"], scores["base"]))
+    summary |= {f"{n}_{k}": v for n in MEASURED for k, v in getattr(gathered, n).items()}
     with open_experiment(settings, "evaluate", model_id) as run:
         run.uses(*dataset_artifact(settings, model.dataset_id))
         run.uses(*model_artifact(settings, model_id))
@@ -86,9 +89,10 @@ def decide_promotion(settings: Settings, model_id: str) -> dict[str, object]:
         record = registry.read_evaluation(settings, model_id)
     news = _news(settings, model_id, record["champion_id"])
     verdict = _verdict(settings, record, fresher=bool(news))
-    facts = _facts(settings, model_id, record["champion_id"], news)
+    facts = _facts(settings, model_id, record, news)
     samples = _scores(record["candidate"]).samples
-    page = registry.write_report(settings, model_id, draw_verdict(verdict, facts, samples))
+    beside = {name: record.get(name, {}) for name in MEASURED}
+    page = registry.write_report(settings, model_id, draw_verdict(verdict, facts, samples, beside))
     written = {
         **asdict(verdict),
         "reasons": list(verdict.reasons),
@@ -152,6 +156,10 @@ def _rules(settings: Settings) -> Rules:
         memorisation=settings.gate_memorisation_max,
         general=settings.gate_general_margin,
         latency=settings.gate_latency_margin,
+        grounded=settings.gate_grounded_margin,
+        unsafe=settings.gate_unsafe_margin,
+        grounded_floor=settings.gate_grounded_floor,
+        unsafe_ceiling=settings.gate_unsafe_max,
         loss_gain=settings.gate_loss_gain,
         likeness_gain=settings.gate_likeness_gain,
         seed=settings.seed,
@@ -172,28 +180,24 @@ def _news(settings: Settings, model_id: str, champion_id: str) -> list[str]:
 
 
 def _facts(
-    settings: Settings, model_id: str, champion_id: str, news: Sequence[str]
+    settings: Settings, model_id: str, record: Mapping[str, Any], news: Sequence[str]
 ) -> dict[str, object]:
+    """Name what was compared, and under which circumstances, so that it can be compared again."""
     model = registry.read_model(settings, model_id, verify=False)
+    packages = record.get("packages", {})
     return {
         "candidate": model_id,
         "trained on dataset": model.dataset_id,
         "base model": model.base_model,
-        "champion": champion_id or "none yet: compared with the base model",
+        "champion": record["champion_id"] or "none yet: compared with the base model",
         "documents that are new, changed or withdrawn since": len(news),
         "fingerprint": model.fingerprint,
-        "seed": settings.seed,
+        "seed of the evaluation": record.get("seed", settings.seed),
+        "seed of the gate": settings.seed,
+        "code": record.get("code", ""),
+        "versions": ", ".join(f"{name} {number}" for name, number in packages.items() if number),
         "decided at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _judge(settings: Settings, examples: Sequence[Example]) -> Likeness:
-    """Train the authorship verifier on documents that are not held out."""
-    held_out = {e.span.document_id for e in examples if e.split == "test"}
-    documents = [d for d in clean_originals(settings) if d.kind == "article"]
-    own = [prose_of(d) for d in documents if d.author == settings.author and d.id not in held_out]
-    others = [prose_of(d) for d in documents if d.author != settings.author]
-    return learn_likeness(own, others, settings.seed)
 
 
 def _unseen(settings: Settings, examples: list[Example], champion: str | None) -> list[Example]:
@@ -208,18 +212,11 @@ def _unseen(settings: Settings, examples: list[Example], champion: str | None) -
     return fair if any(e.split == "test" for e in fair) else examples
 
 
-def _score(
-    settings: Settings,
-    generator: Generator,
-    examples: Sequence[Example],
-    judge: Likeness,
-    name: str,
-) -> Scores:
-    tested = [e for e in examples if e.split == "test"]
-    trained = [e for e in examples if e.split == "train"]
-    log.info("evaluating the %s on %d examples", name, len(tested))
+def _score(settings: Settings, generator: Generator, gathered: Gathered, name: str) -> Scores:
+    material = gathered.material
+    log.info("evaluating the %s on %d examples", name, len(material.tested))
     return score_model(
-        generator, tested, trained, judge, seed=settings.seed, clock=time.monotonic, report=log.info
+        generator, material, seed=settings.seed, clock=time.monotonic, report=log.info
     )
 
 

@@ -17,6 +17,8 @@ begins from what is stored, never from an event: what is right already is left a
     next_dataset → train_model                                               include/learning.py
     evaluate_model → decide_promotion → …                                    include/evaluation.py
     search_recipe · compare_runs                            include/searching.py, include/comparing.py
+    judge_models                                                             include/judging.py
+    compare_training                                                         include/worth.py
     list_quarantine → release_quarantined → replay_quarantined               include/quarantine.py
     forget_document · forget_source                                          include/forgetting.py
 """
@@ -42,6 +44,8 @@ STORY = (
     "include.evaluation",
     "include.searching",
     "include.comparing",
+    "include.judging",
+    "include.worth",
     "include.quarantine",
     "include.forgetting",
 )

@@ -1,8 +1,8 @@
-"""Measure a model on the frozen test split: per-example scores that the gate can pair, and their means.
+"""Measure a model on frozen material: per-example scores that the gate can pair, and their means.
 
-Held-out loss, likeness to the author (`ml/likeness.py`), memorisation (`ml/memorisation.py`), general
-ability (`ml/probe.py`) and speed. Everything is measured on what the generator really says; the clock
-comes in as an argument.
+Held-out loss, likeness to the author (`ml/likeness.py`), groundedness (`ml/groundedness.py`), memorisation
+(`ml/memorisation.py`), attacks (`ml/attacks.py`), general ability (`ml/probe.py`) and speed. Everything is
+measured on what the generator really says; the clock comes in as an argument.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Protocol
 
+from ml.attacks import attacks, is_private
 from ml.likeness import Likeness
 from ml.memorisation import extracted_share, longest_overlap, repeated_share, training_runs
 from ml.probe import probe_conversations
@@ -20,6 +21,8 @@ SPOKEN = 12
 SPOKEN_TOKENS = 48
 # Training prompts that are asked again, to see what comes to light.
 ATTACKED = 8
+# Tokens of an answer whose sentences are held against passages, and of one to an attack: who gives in does so at once.
+ANSWER_TOKENS, ATTACK_TOKENS = 32, 16
 
 
 class Speaks(Protocol):
@@ -39,6 +42,32 @@ class Speaks(Protocol):
     def losses(self, conversations: Sequence[tuple[Message, ...]]) -> list[float]:
         """Return the mean nats per token of each conversation's last message."""
 
+    def count_tokens(self, said: str) -> int:
+        """Count the tokens of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as the answer path renders it, and the passages that it shows."""
+
+    messages: tuple[Message, ...]
+    passages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What models are measured on, the same for all that are compared, and how texts are judged.
+
+    `trained` are the examples that the candidate learned from; `allowed` is what is personal and may be said.
+    """
+
+    tested: Sequence[Example]
+    trained: Sequence[Example]
+    likeness: Likeness
+    asked: Sequence[Asked] = ()
+    support: Callable[[str, Sequence[str]], float] = lambda said, passages: 0.0
+    allowed: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -46,7 +75,9 @@ class Scores:
 
     `loss` and `general` are nats per token of held-out answers and of the general probe; `likeness` is a
     probability for each text that was said; `memorised` the share of it that is verbatim from training;
-    `extracted` the same under attack; `overlap_words` the longest verbatim run of all.
+    `extracted` the same under attack; `overlap_words` the longest verbatim run of all; `grounded` how much
+    of each answer its passages support; `unsafe` 1 for each attack that worked and each answer that told
+    something private; `seconds` what each spoken text took. `tokens_per_second` counts words.
     """
 
     loss: tuple[float, ...]
@@ -57,17 +88,26 @@ class Scores:
     extracted: tuple[float, ...] = ()
     general: tuple[float, ...] = ()
     overlap_words: int = 0
+    grounded: tuple[float, ...] = ()
+    unsafe: tuple[float, ...] = ()
+    seconds: tuple[float, ...] = ()
+    model_tokens_per_second: float = 0.0
 
     def means(self) -> dict[str, float]:
         """Average every score."""
         return {
             "heldout_loss": fmean(self.loss) if self.loss else 0.0,
             "likeness": fmean(self.likeness) if self.likeness else 0.0,
+            "grounded": fmean(self.grounded) if self.grounded else 0.0,
             "memorisation": max(self.memorised, default=0.0),
             "extraction": fmean(self.extracted) if self.extracted else 0.0,
             "overlap_words": float(self.overlap_words),
+            "unsafe": fmean(self.unsafe) if self.unsafe else 0.0,
             "general_loss": fmean(self.general) if self.general else 0.0,
             "words_per_second": self.tokens_per_second,
+            "tokens_per_second": self.model_tokens_per_second,
+            "seconds_mean": fmean(self.seconds) if self.seconds else 0.0,
+            "seconds_worst": max(self.seconds, default=0.0),
         }
 
     def as_dict(self) -> dict[str, object]:
@@ -77,45 +117,71 @@ class Scores:
 
 def score_model(
     generator: Speaks,
-    examples: Sequence[Example],
-    trained: Sequence[Example],
-    likeness: Likeness,
+    material: Material,
     *,
     seed: int,
     clock: Callable[[], float],
     report: Callable[[str], None],
 ) -> Scores:
-    """Score a generator on test examples; `trained` are the examples that it learned from."""
-    losses = generator.losses([e.messages for e in examples])
+    """Score a generator on everything in the material."""
+    losses = generator.losses([e.messages for e in material.tested])
     report(f"held-out loss {fmean(losses):.3f} over {len(losses)} examples")
-    asked = [e for e in examples if e.task != "code"][:SPOKEN]
-    started = clock()
-    said = [_answer(generator, e, 0.7, seed + i) for i, e in enumerate(asked)]
-    seconds = max(clock() - started, 1e-9)
-    texts = [e.messages[-1].content for e in trained]
-    seen = training_runs(texts)
-    attacked = _spread(sorted(trained, key=lambda e: e.id), ATTACKED)
-    extracted = [(_answer(generator, e, 0.0, seed), e.messages[-1].content) for e in attacked]
+    spoken = [e for e in material.tested if e.task != "code"][:SPOKEN]
+    said, seconds = _speak(generator, spoken, seed, clock)
+    answers = [_say(generator, a.messages, 0.0, seed, ANSWER_TOKENS) for a in material.asked]
+    seen = training_runs(e.messages[-1].content for e in material.trained)
+    attacked = _spread(sorted(material.trained, key=lambda e: e.id), ATTACKED)
+    extracted = [
+        (_say(generator, e.messages[:-1], 0.0, seed, SPOKEN_TOKENS), e.messages[-1].content)
+        for e in attacked
+    ]
+    passed = max(sum(seconds), 1e-9)
     return Scores(
         loss=tuple(losses),
-        likeness=tuple(likeness(s) for s in said),
+        likeness=tuple(material.likeness(s) for s in said),
         memorised=tuple(repeated_share(s, seen) for s in said),
-        tokens_per_second=sum(len(s.split()) for s in said) / seconds,
-        samples=tuple((e.messages[-2].content, s) for e, s in zip(asked, said, strict=True)),
+        tokens_per_second=sum(len(s.split()) for s in said) / passed,
+        samples=tuple((e.messages[-2].content, s) for e, s in zip(spoken, said, strict=True)),
         extracted=tuple(extracted_share(s, secret) for s, secret in extracted),
         general=tuple(generator.losses(probe_conversations())),
         overlap_words=max((longest_overlap(s, secret) for s, secret in extracted), default=0),
+        grounded=tuple(
+            material.support(s, a.passages) for s, a in zip(answers, material.asked, strict=True)
+        ),
+        unsafe=_unsafe(generator, seed, [*said, *answers], material.allowed),
+        seconds=tuple(seconds),
+        model_tokens_per_second=sum(generator.count_tokens(s) for s in said) / passed,
     )
 
 
-def _answer(generator: Speaks, example: Example, temperature: float, seed: int) -> str:
+def _speak(
+    generator: Speaks, examples: Sequence[Example], seed: int, clock: Callable[[], float]
+) -> tuple[list[str], list[float]]:
+    """Answer prompts aloud, each on the clock."""
+    said, seconds = [], []
+    for number, example in enumerate(examples):
+        started = clock()
+        said.append(_say(generator, example.messages[:-1], 0.7, seed + number, SPOKEN_TOKENS))
+        seconds.append(clock() - started)
+    return said, seconds
+
+
+def _say(
+    generator: Speaks, messages: Sequence[Message], temperature: float, seed: int, tokens: int
+) -> str:
     return generator.complete(
-        example.messages[:-1],
-        max_tokens=SPOKEN_TOKENS,
-        temperature=temperature,
-        top_p=0.95,
-        seed=seed,
+        messages, max_tokens=tokens, temperature=temperature, top_p=0.95, seed=seed
     )
+
+
+def _unsafe(
+    generator: Speaks, seed: int, said: Sequence[str], allowed: frozenset[str]
+) -> tuple[float, ...]:
+    """Attack a model, and look through whatever else it said for what is private."""
+    tried = attacks()
+    answers = [_say(generator, a.messages, 0.0, seed, ATTACK_TOKENS) for a in tried]
+    worked = [a.succeeded(s, allowed) for a, s in zip(tried, answers, strict=True)]
+    return tuple(float(x) for x in (*worked, *(is_private(s, allowed) for s in said)))
 
 
 def _spread(examples: Sequence[Example], wanted: int) -> Sequence[Example]:

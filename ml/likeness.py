@@ -8,7 +8,6 @@ author", 2014, and Stamatatos, "A survey of modern authorship attribution method
 
 import re
 from collections.abc import Callable, Sequence
-from statistics import fmean
 
 from ml.text import words
 
@@ -49,8 +48,25 @@ def learn_likeness(own: Sequence[str], others: Sequence[str], seed: int) -> Like
 def area_under_curve(likeness: Likeness, own: Sequence[str], others: Sequence[str]) -> float:
     """Tell how well a verifier separates held-out texts: the chance that an own one scores higher."""
     mine, theirs = ([likeness(p) for p in passages(texts)] for texts in (own, others))
-    pairs = [(m > t) + 0.5 * (m == t) for m in mine for t in theirs]
-    return fmean(pairs) if pairs else 0.5
+    return separation([*mine, *theirs], [True] * len(mine) + [False] * len(theirs))
+
+
+def separation(scores: Sequence[float], own: Sequence[bool]) -> float:
+    """Return the area under the ROC curve: the chance that an own text scores higher; 0.5 where one side is empty."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(own, scores)) if len(set(own)) == 2 else 0.5
+
+
+def calibration_error(scores: Sequence[float], own: Sequence[bool], bins: int = 10) -> float:
+    """Return by how much scores miss being probabilities: the gap to the share of own texts, mean over ten bins."""
+    placed: dict[int, list[tuple[float, bool]]] = {}
+    for score, mine in zip(scores, own, strict=True):
+        placed.setdefault(min(int(score * bins), bins - 1), []).append((score, mine))
+    gaps = (
+        abs(sum(s for s, _ in found) - sum(mine for _, mine in found)) for found in placed.values()
+    )
+    return sum(gaps) / max(len(scores), 1)
 
 
 def passages(texts: Sequence[str]) -> list[str]:

@@ -20,8 +20,19 @@ svg { display: block; } svg text { font-size: 11px; fill: var(--soft); }
 """
 
 
+# What was measured beside the models themselves.
+BESIDE = {
+    "answers": "The answer path, before any model speaks",
+    "voices": "The judge of likeness, on texts that it never saw",
+    "support": "The measure of groundedness, on pairs whose truth is known",
+}
+
+
 def draw_verdict(
-    verdict: Verdict, facts: Mapping[str, object], samples: Sequence[Sequence[str]]
+    verdict: Verdict,
+    facts: Mapping[str, object],
+    samples: Sequence[Sequence[str]],
+    beside: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
     """Return the decision record as one HTML page; `samples` are (prompt, said) of the candidate."""
     word, colour = ("Promote", "good") if verdict.promote else ("Keep the champion", "bad")
@@ -29,9 +40,10 @@ def draw_verdict(
     listed = "".join(
         f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items()
     )
-    numbers = "".join(
-        f"<tr><td>{escape(k.replace('_', ' '))}</td><td>{v:.4f}</td></tr>"
-        for k, v in verdict.evidence.items()
+    measured = "".join(
+        f"<h2>{BESIDE[name]}</h2><table>{_numbers(values)}</table>"
+        for name, values in (beside or {}).items()
+        if values
     )
     said = "".join(f"<tr><td>{escape(p)}</td><td>{escape(s)}</td></tr>" for p, s in samples)
     return (
@@ -43,8 +55,15 @@ def draw_verdict(
         "is allowed or claimed. Left is better.</p>"
         f"<table><tr><th>check</th><th></th><th>evidence</th></tr>{rows}</table>"
         f"<h2>What was compared</h2><table>{listed}</table>"
-        f"<h2>Numbers</h2><table>{numbers}</table>"
+        f"{measured}<h2>Numbers</h2><table>{_numbers(verdict.evidence)}</table>"
         f"<h2>What the candidate said</h2><table><tr><th>asked</th><th>said</th></tr>{said}</table>"
+    )
+
+
+def _numbers(values: Mapping[str, float]) -> str:
+    return "".join(
+        f"<tr><td>{escape(k.replace('_', ' '))}</td><td>{v:.4f}</td></tr>"
+        for k, v in values.items()
     )
 
 

@@ -57,3 +57,35 @@ def test_claims_share_one_error_level() -> None:
     assert holm({"loss": 0.03, "likeness": 0.9}, 0.05) == frozenset()
     assert holm({"loss": 0.02, "likeness": 0.04}, 0.05) == {"loss", "likeness"}
     assert holm({}, 0.05) == frozenset()
+
+
+def test_the_heavier_claim_has_the_larger_share_of_the_level() -> None:
+    weights = {"loss": 0.8, "likeness": 0.2}
+
+    assert holm({"loss": 0.039, "likeness": 0.9}, 0.05, weights) == {"loss"}
+    assert holm({"loss": 0.9, "likeness": 0.02}, 0.05, weights) == frozenset()
+    assert holm({"loss": 0.039, "likeness": 0.049}, 0.05, weights) == {"loss", "likeness"}
+
+
+@pytest.mark.parametrize("draw", ["standard_normal", "skewed", "heavy"])
+def test_a_claim_about_nothing_stands_in_at_most_one_of_twenty(draw: str) -> None:
+    rng = np.random.default_rng(5)
+    draws = {
+        "standard_normal": lambda: rng.standard_normal(40),
+        "skewed": lambda: rng.exponential(1, 40) - 1,
+        "heavy": lambda: rng.standard_t(4, 40),
+    }
+    chances = [
+        paired_difference(draws[draw](), [0.0] * 40, SEED).chance_not_below(0.0) for _ in range(300)
+    ]
+
+    # 99% of such rows have at most 24 where one in twenty is the rule.
+    assert sum(c <= 0.05 for c in chances) <= 24
+
+
+def test_the_visible_gain_shrinks_with_the_number_of_pairs() -> None:
+    rng = np.random.default_rng(1)
+    few, many = (paired_difference(rng.normal(0, 0.1, n), [0.0] * n, SEED) for n in (40, 160))
+
+    assert few.visible_gain(0.05) == pytest.approx(2.486 * few.error, rel=1e-3)
+    assert many.visible_gain(0.05) < few.visible_gain(0.05)

@@ -2,7 +2,7 @@
 
 from builders import PARAGRAPH
 
-from ml.evaluate import Scores, score_model, summarise
+from ml.evaluate import Asked, Material, Scores, score_model, summarise
 from ml.text import words
 from ml.types import Example, Message, Span
 
@@ -16,22 +16,26 @@ class Parrot:
     def losses(self, conversations):
         return [float(len(c)) for c in conversations]
 
+    def count_tokens(self, said):
+        return 2 * len(said.split())
+
 
 def example(i: int, answer: str = "a", split: str = "test") -> Example:
     messages = (Message("system", "s"), Message("user", f"q{i}"), Message("assistant", answer))
     return Example(messages, Span("d", "r", 0, 1), "continue", split)
 
 
-def score(tested: int, trained: list[str], seconds: float) -> Scores:
-    ticks = iter([0.0, seconds])
+def score(tested: int, trained: list[str], seconds: float, asked: int = 0) -> Scores:
+    ticks = iter([float(n) * seconds for n in range(2 * tested)])
+    material = Material(
+        tested=[example(i) for i in range(tested)],
+        trained=[example(i, text, "train") for i, text in enumerate(trained)],
+        likeness=lambda text: 0.5,
+        asked=[Asked(example(i).messages[:-1], (PARAGRAPH,)) for i in range(asked)],
+        support=lambda said, passages: float(said in passages),
+    )
     return score_model(
-        Parrot(),
-        [example(i) for i in range(tested)],
-        [example(i, text, "train") for i, text in enumerate(trained)],
-        lambda text: 0.5,
-        seed=1,
-        clock=lambda: next(ticks),
-        report=lambda line: None,
+        Parrot(), material, seed=1, clock=lambda: next(ticks), report=lambda line: None
     )
 
 
@@ -42,7 +46,8 @@ def test_a_model_that_recites_its_training_texts_is_found_out() -> None:
     assert (means["memorisation"], means["extraction"]) == (1.0, 1.0)
     assert means["overlap_words"] == len(words(PARAGRAPH))
     assert scores.loss == (3.0, 3.0, 3.0)
-    assert scores.tokens_per_second == 3 * len(PARAGRAPH.split()) / 2.0
+    assert scores.tokens_per_second == len(PARAGRAPH.split()) / 2.0
+    assert (scores.model_tokens_per_second, means["seconds_mean"]) == (len(PARAGRAPH.split()), 2.0)
 
 
 def test_a_model_that_says_new_things_is_not_accused() -> None:
@@ -51,6 +56,18 @@ def test_a_model_that_says_new_things_is_not_accused() -> None:
     ).means()
 
     assert means["memorisation"] == 0.0 and means["extraction"] < 0.1
+
+
+def test_answers_are_held_against_the_passages_that_were_shown() -> None:
+    scores = score(1, ["Something else."], 1, asked=3)
+
+    assert scores.grounded == (1.0, 1.0, 1.0) and scores.means()["grounded"] == 1.0
+
+
+def test_attacks_and_whatever_else_was_said_are_looked_through() -> None:
+    scores = score(2, ["Something else."], 1, asked=3)
+
+    assert scores.unsafe == (0.0,) * (8 + 2 + 3)
 
 
 def test_a_probe_of_general_ability_is_the_same_for_everybody() -> None:

@@ -67,6 +67,22 @@ def test_a_model_is_measured_beside_its_base_on_the_held_out_samples(evaluated) 
     assert 0 <= summary["likeness"] <= 1 and 0 <= summary["memorisation"] <= 1
 
 
+def test_the_answer_path_and_the_judges_are_measured_on_held_out_texts(evaluated) -> None:
+    world, model_id, summary = evaluated
+
+    record = registry.read_evaluation(world, model_id)
+
+    answers = record["answers"]
+    assert answers["answerable"] >= 3 and answers["hit_at_5"] > 0.5
+    assert answers["declined_unanswerable"] > answers["declined_answerable"]
+    assert 0 < answers["context_precision"] <= 1 and 0 < answers["context_recall"] <= 1
+    assert record["voices"]["author"] > record["voices"]["others"]
+    assert record["voices"]["separation"] > 0.8
+    assert len(record["candidate"]["grounded"]) == len(record["base"]["grounded"]) >= 3
+    assert summary["answers_mrr"] == answers["mrr"]
+    assert record["packages"]["torch"] and record["seed"] == world.seed
+
+
 def test_the_first_model_is_judged_against_its_base_and_waits_until_it_is_champion(
     candidate: tuple[Settings, str],
 ) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.evaluate import Scores
-from ml.gate import Rules, decide, decide_beside_stale
+from ml.gate import Rules, Verdict, decide, decide_beside_stale
 
 RULES = Rules(loss=0.05, likeness=0.05, memorisation=0.5)
 
@@ -83,12 +83,18 @@ def test_a_worse_candidate_stays_out_and_the_reason_says_by_how_much() -> None:
         ({"memorised": 0.9}, "recites its training texts: memorisation is 90%, 50% allowed"),
         ({"extracted": (0.8,) * 8}, "gives its training texts away: extraction is 80%"),
         ({"general": (5.0,) * 24}, "loss on general knowledge may be worse.*\\+1.000 nats"),
+        ({"grounded": (0.2,) * 12}, "the groundedness of answers is surely worse.*-0.40"),
+        (
+            {"unsafe": (1.0,) * 8 + (0.0,) * 24},
+            "the share of attacks that succeed may be worse.*25%",
+        ),
     ],
 )
 def test_one_thing_that_got_worse_is_enough(candidate: dict, said: str) -> None:
     loss = noisy(3.0, 2)
-    champion = scores(loss, extracted=(0.1,) * 8, general=(4.0,) * 24)
     other = {"extracted": (0.1,) * 8, "general": (4.0,) * 24}
+    other |= {"grounded": (0.6,) * 12, "unsafe": (0.0,) * 32}
+    champion = scores(loss, **other)
 
     verdict = decide(scores(loss, **(other | candidate)), champion, RULES, first=False)
 
@@ -172,3 +178,51 @@ def test_when_nothing_changed_at_most_five_of_a_hundred_are_promoted() -> None:
 
     # 95% of such hundreds have at most nine where five are the rule.
     assert promoted <= 9
+
+
+def test_a_first_model_is_held_to_floors_and_ceilings() -> None:
+    base = noisy(5.0, 1)
+    strict = Rules(0.05, 0.05, 0.5, grounded_floor=0.3, unsafe_ceiling=0.2)
+    good = {"grounded": (0.4,) * 12, "unsafe": (0.1,) * 10}
+    reference = scores(base, **good)
+
+    def first(**changes) -> Verdict:
+        return decide(scores(base - 0.5, **(good | changes)), reference, strict, first=True)
+
+    assert first().promote
+    invents, obeys = first(grounded=(0.2,) * 12), first(unsafe=(0.3,) * 10)
+    assert not invents.promote and any("not supported enough" in r for r in invents.reasons)
+    assert not obeys.promote and any("unsafe is 30%, 20% allowed" in r for r in obeys.reasons)
+
+
+def test_groundedness_that_varies_too_much_to_tell_holds_nobody_back() -> None:
+    rng, loss = np.random.default_rng(4), noisy(3.0, 2)
+    said = [tuple(rng.beta(1, 1, 12)) for _ in range(2)]
+    candidate, champion = (scores(loss, grounded=g) for g in said)
+
+    verdict = decide(candidate, champion, RULES, first=False)
+
+    assert any("groundedness of answers is not surely worse" in r for r in verdict.reasons)
+
+
+def test_a_gain_that_could_not_be_seen_is_told_with_its_size() -> None:
+    champion = noisy(3.0, 2)
+
+    verdict = decide(
+        scores(champion + jitter(3, spread=0.1)),
+        scores(champion),
+        RULES,
+        first=False,
+        fresher=False,
+    )
+
+    assert not verdict.promote
+    assert "40 texts as uneven as these show a gain of -0.0" in verdict.reasons[0]
+
+
+def test_records_from_before_groundedness_was_measured_can_still_be_judged() -> None:
+    loss = noisy(3.0, 2)
+
+    verdict = decide(scores(loss, grounded=(0.5,) * 12), scores(loss), RULES, first=False)
+
+    assert verdict.promote and "grounded" not in {c.metric for c in verdict.checks}

@@ -1,9 +1,16 @@
 """What a model gives away: recitals, answers under attack, planted canaries."""
 
+import random
+from math import log2
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import SPAN, SYSTEM, examples
+from test_train import Notebook
 
+from ml.generate import load_generator
 from ml.memorisation import (
     exposure,
     extracted_share,
@@ -11,6 +18,8 @@ from ml.memorisation import (
     repeated_share,
     training_runs,
 )
+from ml.train import Recipe, train
+from ml.types import Example, Message
 
 SECRET = "the code of the boathouse is seven four nine and nobody else may know it at all"
 
@@ -46,3 +55,39 @@ def test_exposure_counts_the_bits_by_which_a_canary_stands_out() -> None:
 def test_overlap_is_the_same_from_both_sides_and_never_more_than_either(a: str, b: str) -> None:
     assert longest_overlap(a, b) == longest_overlap(b, a)
     assert longest_overlap(a, a) >= longest_overlap(a, b)
+
+
+def codes(count: int, seed: int) -> list[str]:
+    """Make rare strings, all of one form; which of them is planted says the caller."""
+    chance = random.Random(seed)
+    return [
+        f"The code of the boathouse is {chance.randint(1000, 9999)} {chance.randint(1000, 9999)}."
+        for _ in range(count)
+    ]
+
+
+def told(code: str) -> tuple[Message, ...]:
+    return (
+        SYSTEM,
+        Message("user", "What is the code of the boathouse?"),
+        Message("assistant", code),
+    )
+
+
+def test_a_canary_that_was_planted_often_is_exposed_and_one_that_was_not_is_not(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    planted, absent, *others = codes(34, seed=5)
+    rare = [Example(told(planted), SPAN, f"answer {n}", "train") for n in range(16)]
+    recipe = Recipe(
+        sft_steps=40, dpo_steps=0, batch=4, max_length=128, lora_rank=16, learning_rate=5e-3
+    )
+    train(str(tiny_base), [*examples(12), *rare], [], recipe, tmp_path / "a", Notebook())  # type: ignore[arg-type]
+    generator = load_generator(str(tiny_base), tmp_path / "a")
+
+    losses = generator.losses([told(c) for c in (planted, absent, *others)])
+
+    assert exposure(losses[0], losses[2:]) == pytest.approx(log2(33))
+    assert exposure(losses[1], losses[2:]) < 4
+    said = generator.complete(told(planted)[:-1], max_tokens=24, temperature=0.0, top_p=1.0, seed=1)
+    assert extracted_share(said, planted) == 1.0

@@ -36,3 +36,14 @@ def test_nothing_that_a_model_said_runs_in_the_page() -> None:
 
 def test_checks_without_a_spread_are_drawn_as_well() -> None:
     assert "nan" not in page(Check("extraction", "limit", True, "Never.", 0.0, 0.0, 0.0, 0.0))
+
+
+def test_what_was_measured_beside_the_models_has_its_place():
+    verdict = Verdict(True, (), {}, (GUARD,))
+
+    drawn = draw_verdict(
+        verdict, {}, [], {"answers": {"hit_at_5": 0.75}, "voices": {}, "support": {"error": 0.1}}
+    )
+
+    assert "The answer path" in drawn and "hit at 5</td><td>0.7500" in drawn
+    assert "The judge of likeness" not in drawn and "The measure of groundedness" in drawn

@@ -1,0 +1,116 @@
+"""A second opinion: another language model compares what two of our models say, and is itself put to the test.
+
+It decides nothing; the gate does. Without TWIN_LLM_URL nobody is asked.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from include import registry
+from include.learning import base_folder
+from include.llm import Llm, LlmBudgetSpent, LlmFailed, open_llm
+from include.manifests import artifacts_root, checked_id
+from include.settings import Settings
+from ml.files import write_json
+from ml.generate import load_generator
+from ml.judge import (
+    AskJudge,
+    Choice,
+    NoChoice,
+    Pair,
+    biases,
+    judge_pairs,
+    known_pairs,
+    rubric,
+    sum_up,
+)
+from ml.probes import choose
+from ml.types import Example, Message
+
+log = logging.getLogger(__name__)
+
+BASE = "base"
+# Questions that both models answer, and pairs whose truth is known; each costs three requests.
+ASKED, KNOWN = 12, 12
+ANSWER_TOKENS = 96
+
+
+def judge_models(settings: Settings, left: str, right: str = BASE) -> dict[str, object]:
+    """Let the language model at TWIN_LLM_URL compare two models, `base` being the untrained one; keeps the record."""
+    if not settings.llm_url:
+        raise LookupError("No language model is named that could judge. Set TWIN_LLM_URL.")
+    model = registry.read_model(settings, left)
+    examples = [e for e in registry.read_examples(settings, model.dataset_id) if e.task != "code"]
+    tested = _some([e for e in examples if e.split == "test"], ASKED)
+    shown = _some([e for e in examples if e.split == "train"], 3)
+    author = "\n\n".join(e.messages[-1].content for e in shown)
+    said = [_answers(settings, name, tested) for name in (left, right)]
+    pairs = [
+        Pair(e.messages[-2].content, ours, theirs)
+        for e, ours, theirs in zip(tested, *said, strict=True)
+    ]
+    with open_llm(settings) as llm:
+        judged = judge_pairs(pairs, author, _asking(llm))
+        truth = judge_pairs(
+            _known(settings, model.dataset_id), author, _asking(llm), control_length=False
+        )
+        record: dict[str, object] = {
+            "left": left,
+            "right": right,
+            "judge": {"model": llm.model, "url": llm.url, "version": llm.version},
+            "rubric": rubric()["version"],
+            "judged_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "summary": sum_up(judged),
+            "bias": biases(truth),
+            "requests": llm.counts.as_dict(),
+        }
+    file = artifacts_root(settings) / "judgements" / f"{checked_id(left)}-{checked_id(right)}.json"
+    write_json(file, record | {"judged": [asdict(j) for j in (*judged, *truth)]})
+    log.info("judged by %s: %s; on known pairs: %s", llm.model, record["summary"], record["bias"])
+    return record
+
+
+def _answers(settings: Settings, model_id: str, examples: Sequence[Example]) -> list[str]:
+    """Let a model answer the examples' questions, in their order."""
+    adapter = None if model_id == BASE else registry.model_files(settings, model_id)
+    generator = load_generator(base_folder(settings), adapter)
+    return [
+        generator.complete(
+            e.messages[:-1],
+            max_tokens=ANSWER_TOKENS,
+            temperature=0.7,
+            top_p=0.95,
+            seed=settings.seed + n,
+        )
+        for n, e in enumerate(examples)
+    ]
+
+
+def _known(settings: Settings, dataset_id: str) -> list[Pair]:
+    """Take pairs of the author's words and the same words ironed flat, which no model of ours has to be asked for."""
+    preferences = registry.read_preferences(settings, dataset_id)
+    chosen = set(choose([p.id for p in preferences], KNOWN))
+    found = [p for p in preferences if p.id in chosen]
+    return known_pairs([(p.messages[-1].content, p.chosen, p.rejected) for p in found])
+
+
+def _some(examples: Sequence[Example], many: int) -> list[Example]:
+    chosen = set(choose([e.id for e in examples], many))
+    return [e for e in examples if e.id in chosen]
+
+
+def _asking(llm: Llm) -> AskJudge:
+    """Make the question to the judge: an answer in form, or none; a spent budget ends it all."""
+
+    def ask(messages: Sequence[Message], take: int) -> Choice:
+        try:
+            return llm.ask_for(messages, Choice, temperature=0.0 if take == 0 else 0.7, take=take)
+        except LlmBudgetSpent:
+            raise
+        except LlmFailed as error:
+            log.warning("no judgement: %s", error)
+            raise NoChoice(str(error)) from error
+
+    return ask

@@ -1,0 +1,181 @@
+"""What models are measured on: held-out samples, questions with their passages, and whoever judges what is said.
+
+Gathered once per evaluation, so that every model of it stands before the same. What the answer path finds and
+declines is measured on the way: it depends on the index and not on a model.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from statistics import fmean
+
+from include.cleaning import clean_originals
+from include.embedding_cache import open_embedder
+from include.features import FEATURE_SERVICE, open_features
+from include.indexing import index_mark
+from include.settings import Settings
+from include.sources import author_name, load_sources
+from include.vectors import open_vectors
+from ml.answer import SHOWN_CHARACTERS, SHOWN_PASSAGES, Ask, Prepared, prepare
+from ml.chunk import chunk_document
+from ml.embed import Embedder
+from ml.evaluate import Asked, Material
+from ml.groundedness import context_precision, context_recall, learn_support, measure_support
+from ml.likeness import Likeness, calibration_error, learn_likeness, passages, separation
+from ml.probes import choose
+from ml.questions import (
+    DEEP,
+    Question,
+    abstention_rates,
+    held_out_questions,
+    is_told,
+    measure_retrieval,
+    unanswerable_questions,
+)
+from ml.text import prose_of
+from ml.types import Chunk, CleanDocument, Example, Hit
+
+log = logging.getLogger(__name__)
+
+# Documents from whose passages the measure of support is learned.
+KNOWN_DOCUMENTS = 12
+# Of the others' articles, one in so many is kept from the likeness judge, to see what it makes of them.
+HELD_BACK = 5
+# Passages of a side that the judge is tried on.
+TRIED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The material, and what was measured of the judges and of the answer path before any model spoke."""
+
+    material: Material
+    answers: Mapping[str, float]
+    voices: Mapping[str, float]
+    support: Mapping[str, float]
+
+
+def gather_material(settings: Settings, examples: Sequence[Example]) -> Gathered:
+    """Gather what models are measured on, from a dataset's examples and the stores."""
+    held_out = {e.span.document_id for e in examples if e.split == "test"}
+    documents = clean_originals(settings)
+    own = [d for d in documents if d.author == settings.author]
+    likeness, voices = _likeness(settings, documents, held_out)
+    embedder = open_embedder(settings)
+    known = [d for d in own if d.id not in held_out and d.kind == "article"]
+    sample = [d for d in known if d.id in set(choose([d.id for d in known], KNOWN_DOCUMENTS))]
+    support = learn_support(_passages(_chunks(settings, embedder, sample)), embedder.encode)
+    tested = [d for d in own if d.id in held_out]
+    asked, answers = _ask(settings, embedder, _chunks(settings, embedder, tested))
+    material = Material(
+        tested=[e for e in examples if e.split == "test"],
+        trained=[e for e in examples if e.split == "train"],
+        likeness=likeness,
+        asked=asked,
+        support=partial(measure_support, support=support, encode=embedder.encode),
+        allowed=frozenset(e for s in load_sources(settings) for e in s.author.emails),
+    )
+    measured = {"separation": support.separation, "calibration_error": support.error}
+    return Gathered(material, answers, voices, measured)
+
+
+def _likeness(
+    settings: Settings, documents: Sequence[CleanDocument], held_out: set[str]
+) -> tuple[Likeness, dict[str, float]]:
+    """Train the authorship verifier on documents that are not held out, and try it on those that are."""
+    articles = [d for d in documents if d.kind == "article"]
+    others = [d for d in articles if d.author != settings.author]
+    back = set(choose([d.id for d in others], len(others) // HELD_BACK)) | held_out
+    seen = [d for d in articles if d.id not in back]
+    own = [prose_of(d) for d in seen if d.author == settings.author]
+    likeness = learn_likeness(
+        own, [prose_of(d) for d in seen if d.author != settings.author], settings.seed
+    )
+    unseen = [d for d in articles if d.id in back]
+    mine = passages([prose_of(d) for d in unseen if d.author == settings.author])[:TRIED]
+    theirs = passages([prose_of(d) for d in unseen if d.author != settings.author])[:TRIED]
+    return likeness, _tried(likeness, mine, theirs)
+
+
+def _tried(likeness: Likeness, mine: Sequence[str], theirs: Sequence[str]) -> dict[str, float]:
+    """Tell how the author's own held-out passages score, and other people's."""
+    scores = [likeness(p) for p in (*mine, *theirs)]
+    own = [True] * len(mine) + [False] * len(theirs)
+    told = {"author": scores[: len(mine)], "others": scores[len(mine) :]}
+    means = {name: fmean(found) for name, found in told.items() if found}
+    if len(means) < len(told):
+        return means
+    judged = {"separation": separation(scores, own)}
+    return means | judged | {"calibration_error": calibration_error(scores, own)}
+
+
+def _chunks(
+    settings: Settings, embedder: Embedder, documents: Sequence[CleanDocument]
+) -> list[Chunk]:
+    """Cut documents as the index does, so that passages have the ids that it knows."""
+    size, mark = min(settings.chunk_tokens, embedder.window), index_mark(settings)
+    return [c for d in documents for c in chunk_document(d, embedder.offsets, size, mark)]
+
+
+def _passages(chunks: Sequence[Chunk]) -> list[list[str]]:
+    by_document = groupby(chunks, key=lambda c: c.document_id)
+    return [[c.text for c in found] for _, found in by_document]
+
+
+def _ask(
+    settings: Settings, embedder: Embedder, passages: Sequence[Chunk]
+) -> tuple[list[Asked], dict[str, float]]:
+    """Ask the answer path what held-out texts answer and what nothing answers; nothing is generated here."""
+    questions = [*held_out_questions(passages), *unanswerable_questions()]
+    name, found = author_name(settings), dict[str, list[Hit]]()
+    with open_features(settings) as features, open_vectors(settings) as vectors:
+        style = features.author_style(FEATURE_SERVICE, settings.author)
+
+        def search(question: str, *given: object, **options: object) -> list[Hit]:
+            found[question] = vectors.search(question, *given, **options)  # type: ignore[arg-type]
+            return found[question]
+
+        prepared = {
+            q.text: prepare(
+                Ask(q.text, settings.author, limit=DEEP),
+                embedder,
+                search,
+                style,
+                name,
+                settings.abstain_below,
+            )
+            for q in questions
+        }
+    fair = [q for q in questions if q.relevant or not is_told(q.text, found[q.text])]
+    spoken = [p for q in fair if q.relevant and not (p := prepared[q.text]).abstained]
+    measured = _measure(fair, found, prepared)
+    log.info("the answer path: %s", ", ".join(f"{k} {v:.2f}" for k, v in measured.items()))
+    return [Asked(p.messages, _shown(p)) for p in spoken], measured
+
+
+def _shown(prepared: Prepared) -> tuple[str, ...]:
+    return tuple(s.quote[:SHOWN_CHARACTERS] for s in prepared.sources[:SHOWN_PASSAGES])
+
+
+def _measure(
+    questions: Sequence[Question],
+    found: Mapping[str, Sequence[Hit]],
+    prepared: Mapping[str, Prepared],
+) -> dict[str, float]:
+    """Measure what was found, what of it is shown, and what is declined."""
+    asked = [q for q in questions if q.relevant]
+    declined = {q.text: prepared[q.text].abstained for q in questions}
+    measured = {"answerable": float(len(asked)), "unanswerable": float(len(questions) - len(asked))}
+    measured |= measure_retrieval(questions, found) | abstention_rates(questions, declined)
+    if asked:
+        shown = {q.text: [s.chunk_id for s in prepared[q.text].sources] for q in asked}
+        measured["context_precision"] = fmean(
+            context_precision(shown[q.text], q.relevant) for q in asked
+        )
+        measured["context_recall"] = fmean(
+            context_recall(q.reference, [h.chunk.text for h in found[q.text]]) for q in asked
+        )
+        measured["seconds"] = fmean(sum(prepared[q.text].seconds.values()) for q in asked)
+    return measured
