@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whoever calls make from inside another environment means this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-.PHONY: help setup install demo test test-faults quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate lock clean
+.PHONY: help setup install demo test test-faults quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-likeness worth lock clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -117,6 +117,12 @@ bench-extraction: install ## Measure article bodies against truth: DIR=<folder o
 
 bench-gate: setup ## Simulate the gate: false promotions, and real gains that it sees.
 	@PYTHONPATH=. $(PY) tests/benchmarks/gate.py
+
+bench-likeness: install ## Measure the likeness judge on unseen articles: DIR=<folder of JSON with authors, links and texts>.
+	@PYTHONPATH=. $(PY) tests/benchmarks/likeness.py $(DIR)
+
+worth: setup ## Compare prompting with training on the newest dataset: a table, a page and a picture; the platform runs.
+	@$(PY) -m include compare_training
 
 # Versions published after this day are not looked at; move it to upgrade.
 LOCK_DAY := 2026-11-14

@@ -54,9 +54,7 @@ def compare_training(settings: Settings, dataset_id: str = "") -> dict[str, obje
         registry.read_preferences(settings, name),
     )
     material = gather_material(settings, examples).material
-    trained = {
-        share: _train(settings, name, _part(examples, share), []) for share in SHARES
-    }
+    trained = {share: _train(settings, name, _part(examples, share), []) for share in SHARES}
     preferred = _train(settings, name, examples, preferences)
     curve = {share: measured["heldout_loss_after"] for share, (_, measured) in trained.items()}
     compared = _conditions(examples, trained[SHARES[-1]][0], preferred[0])

@@ -162,6 +162,7 @@ def test_the_dags_run_when_they_should_one_run_at_a_time_and_never_for_the_past(
         "build_dataset": "Asset",
         "finetune_model": "@continuous",
         "promote_model": "Asset",
+        "compare_training": "None",
         "rollback_model": "None",
         "rollback_index": "None",
         "search_recipe": "None",
@@ -183,6 +184,7 @@ def test_the_forms_for_starting_by_hand_ask_for_what_is_needed(told):
         "review_quarantine": ["action", "stage", "pattern", "reason"],
         "rollback_index": ["colour"],
         "search_recipe": ["trials", "minutes", "space", "author"],
+        "compare_training": ["dataset"],
     }
 
 

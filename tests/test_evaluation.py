@@ -34,6 +34,7 @@ def evaluated(
     world = own_artifacts(shared, model_id, tmp_path_factory.mktemp("evaluated") / "artifacts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ml.evaluate.SPOKEN", FEW)
+        patch.setattr("ml.evaluate.ATTACKED", FEW)
         return world, model_id, evaluate_model(world, model_id)
 
 
@@ -73,12 +74,12 @@ def test_the_answer_path_and_the_judges_are_measured_on_held_out_texts(evaluated
     record = registry.read_evaluation(world, model_id)
 
     answers = record["answers"]
-    assert answers["answerable"] >= 3 and answers["hit_at_5"] > 0.5
+    assert answers["answerable"] >= 2 and answers["hit_at_5"] > 0.5
     assert answers["declined_unanswerable"] > answers["declined_answerable"]
     assert 0 < answers["context_precision"] <= 1 and 0 < answers["context_recall"] <= 1
     assert record["voices"]["author"] > record["voices"]["others"]
     assert record["voices"]["separation"] > 0.8
-    assert len(record["candidate"]["grounded"]) == len(record["base"]["grounded"]) >= 3
+    assert len(record["candidate"]["grounded"]) == len(record["base"]["grounded"]) >= 1
     assert summary["answers_mrr"] == answers["mrr"]
     assert record["packages"]["torch"] and record["seed"] == world.seed
 
@@ -134,6 +135,7 @@ def test_a_model_is_measured_again_when_another_one_became_champion(
     candidate: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch, was_champion_itself: bool
 ) -> None:
     monkeypatch.setattr("ml.evaluate.SPOKEN", FEW)
+    monkeypatch.setattr("ml.evaluate.ATTACKED", FEW)
     world, model_id = candidate
     if was_champion_itself:
         record = registry.read_evaluation(world, model_id)

@@ -4,9 +4,9 @@
 
 Every row draws pairs of scores as an evaluation would give them, per-example losses with heavy or skewed
 tails, likeness and groundedness of a dozen texts, attacks of which one in thirty works, and asks the gate.
-Beside it stands the plain rule that most projects use: promote when the mean loss is lower. No test of a mean
-that keeps its promise sees the gain in 40 skewed examples four times in five; so the smallest number of
-examples that does is printed as well.
+Beside it stands the plain rule that most projects use: promote when the mean loss is lower. In 40 skewed examples
+no test of a mean that keeps its promise sees the gain four times in five (the best that was tried, with its size
+put right by simulation, saw 78%); 60 are enough.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from ml.evaluate import Scores
 from ml.gate import Rules, decide
 
 RULES = Rules(loss=0.05, likeness=0.05, memorisation=0.5)
+EXAMPLES = (40, 60, 120)
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
 # How the difference of two losses is spread over examples, in nats; the standard deviation is 0.1 everywhere.
@@ -87,7 +88,7 @@ def main() -> None:
         table.add_column(column)
     for case, shift, fresher, wanted in CASES:
         for name, draw in SPREADS.items():
-            for examples in (40, 120):
+            for examples in EXAMPLES:
                 ours, theirs = rates(draw, examples, shift, runs, fresher=fresher)
                 table.add_row(case, name, str(examples), f"{ours:.1%}", wanted, f"{theirs:.1%}")
     Console(width=120).print(table)

@@ -1,8 +1,9 @@
 """How well the likeness judge tells authors apart on articles that it never saw: AUC, calibration, and by which signs.
 
-    python tests/benchmarks/likeness.py DIR [--folds 5]
+    python tests/benchmarks/likeness.py [DIR] [--folds 5]
 
-DIR holds JSON files of articles, each with its author's name, address and text. Texts are cleaned as the platform
+DIR holds JSON files of articles, each with its author's name, address and text; without one the demo's two invented
+authors are told apart. Texts are cleaned as the platform
 cleans them: each host's boilerplate is learned and removed, readers' comments and quotations set aside, copies and
 cross-posts left out. Folds are of whole documents, so no document is on both sides. Each author in turn is the one
 whose voice is verified.
@@ -20,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from include.settings import Settings
+from include.settings import ROOT, Settings
 from ml.boilerplate import NOTHING, host_of, learn_boilerplate
 from ml.dedup import Limits, mark_duplicates
 from ml.likeness import FUNCTION_WORDS, calibration_error, learn_likeness, passages, separation
@@ -47,6 +48,25 @@ def read_articles(folder: Path) -> list[Document]:
             fetched_at=MOMENT,
         )
         for row in rows
+    ]
+
+
+def demo_articles() -> list[Document]:
+    """Read the demo's articles, an author's in each folder."""
+    files = sorted((ROOT / "demo" / "articles").glob("*/*.md"))
+    return [
+        Document(
+            url=f"https://{f.parent.name}.example/{f.stem}/",
+            kind="article",
+            author=f.parent.name,
+            title=f.stem,
+            text=f.read_text(encoding="utf-8").split("---\n", 2)[-1],
+            language="en",
+            source="demo",
+            published_at=None,
+            fetched_at=MOMENT,
+        )
+        for f in files
     ]
 
 
@@ -127,10 +147,11 @@ def held_out(
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--folds", type=int, default=5)
     given = parser.parse_args()
-    documents, left_out = originals(read_articles(given.folder))
+    found = read_articles(given.folder) if given.folder else demo_articles()
+    documents, left_out = originals(found)
     title = f"{len(documents)} articles, {left_out} copies and cross-posts left out, {given.folds} folds of documents"
     table = Table(title=title)
     for column in (
