@@ -18,7 +18,7 @@ from include.indexing import index_mark
 from include.settings import Settings
 from include.sources import author_name, load_sources
 from include.vectors import open_vectors
-from ml.answer import SHOWN_CHARACTERS, SHOWN_PASSAGES, Ask, Prepared, prepare
+from ml.answer import SHOWN_CHARACTERS, SHOWN_PASSAGES, Ask, Prepared, Search, prepare
 from ml.chunk import chunk_document
 from ml.embed import Embedder
 from ml.evaluate import Asked, Material
@@ -129,19 +129,15 @@ def _ask(
 ) -> tuple[list[Asked], dict[str, float]]:
     """Ask the answer path what held-out texts answer and what nothing answers; nothing is generated here."""
     questions = [*held_out_questions(passages), *unanswerable_questions()]
-    name, found = author_name(settings), dict[str, list[Hit]]()
+    name = author_name(settings)
+    found: dict[str, list[Hit]] = {q.text: [] for q in questions}
     with open_features(settings) as features, open_vectors(settings) as vectors:
         style = features.author_style(FEATURE_SERVICE, settings.author)
-
-        def search(question: str, *given: object, **options: object) -> list[Hit]:
-            found[question] = vectors.search(question, *given, **options)  # type: ignore[arg-type]
-            return found[question]
-
         prepared = {
             q.text: prepare(
                 Ask(q.text, settings.author, limit=DEEP),
                 embedder,
-                search,
+                _noting(vectors.search, found[q.text]),
                 style,
                 name,
                 settings.abstain_below,
@@ -153,6 +149,16 @@ def _ask(
     measured = _measure(fair, found, prepared)
     log.info("the answer path: %s", ", ".join(f"{k} {v:.2f}" for k, v in measured.items()))
     return [Asked(p.messages, _shown(p)) for p in spoken], measured
+
+
+def _noting(search: Search, hits: list[Hit]) -> Search:
+    """Search as ever, and note what was found."""
+
+    def noting(*given: object, **options: object) -> list[Hit]:
+        hits[:] = search(*given, **options)
+        return list(hits)
+
+    return noting
 
 
 def _shown(prepared: Prepared) -> tuple[str, ...]:
