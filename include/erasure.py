@@ -100,7 +100,10 @@ def _training(doors: Doors, wanted: Wanted) -> list[Path]:
         for model_id in registry.list_models(settings)
         if (place / model_id).exists()
     }
-    return [place / m for m, d in learned.items() if wanted.ids & _documents_of(settings, d)]
+    # What was trained only to be compared names its dataset itself.
+    aside = {f.name: f.name.split("-")[1] for f in place.glob("worth-*-*")}
+    every = {**learned, **aside}
+    return [place / m for m, d in every.items() if wanted.ids & _documents_of(settings, d)]
 
 
 def _collection(name: str, what: str) -> Place:

@@ -80,8 +80,10 @@ def _experiments(doors: Doors, wanted: Wanted) -> list[Path]:
 
 
 def _answers(doors: Doors, wanted: Wanted) -> list[Path]:
-    """Find what a language model was asked about the documents, or said of them."""
-    return list(_quoting(wanted, (doors.settings.data_dir / "llm").rglob("*")))
+    """Find what a language model was asked about the documents, or said of them, and comparisons that quote them."""
+    kept, compared = doors.settings.data_dir / "llm", artifacts_root(doors.settings)
+    places = (kept, compared / "judgements", compared / "worth")
+    return [file for place in places for file in _quoting(wanted, place.rglob("*"))]
 
 
 def _logs(doors: Doors, wanted: Wanted) -> list[Path]:
@@ -144,7 +146,11 @@ FILE_PLACES = (
         _mend_pages,
     ),
     files_that_go("experiments", "W&B runs on this machine that quote it", _experiments),
-    files_that_go("model_answers", "kept answers of a language model that quote it", _answers),
+    files_that_go(
+        "model_answers",
+        "kept answers of a language model, and comparisons of models, that quote it",
+        _answers,
+    ),
     files_that_go(
         "repository_copies",
         "kept copies of repositories with it in their history; the next crawl copies anew",

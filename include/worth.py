@@ -98,7 +98,7 @@ def _train(
     """Train aside, once; what is finished already is taken as it is."""
     recipe = replace(recipe_of(settings), **({} if preferences else {"dpo_steps": 0}))
     name = digest("worth", dataset_id, json.dumps(asdict(recipe)), *sorted(e.id for e in examples))
-    folder = settings.data_dir / "training" / f"worth-{name[:16]}"
+    folder = settings.data_dir / "training" / f"worth-{dataset_id}-{name[:16]}"
     with open_experiment(settings, "worth", folder.name) as run:
         measured = train(
             base_folder(settings), examples, preferences, recipe, folder, run, log.info

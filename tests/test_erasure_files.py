@@ -11,6 +11,7 @@ from test_forgetting import SENTENCE, URL, learn
 from include import forgetting, registry
 from include.crawlers.repository import copies_with
 from include.learning import open_experiment
+from include.manifests import artifacts_root
 from include.settings import Settings
 from ml.gate import Verdict
 from ml.verdict_page import draw_verdict
@@ -37,6 +38,11 @@ def world(settings: Settings, tmp_path: Path) -> Settings:
         file = made.data_dir / "llm" / f"{name}.json"
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps({"messages": [{"content": f"Ask about: “{said}”"}]}))
+        compared = artifacts_root(made) / "judgements" / f"{name}-base.json"
+        compared.parent.mkdir(exist_ok=True)
+        compared.write_text(json.dumps({"judged": [{"pair": {"left": said}}]}))
+    dataset_id = registry.list_datasets(made)[-1]
+    (made.data_dir / "training" / f"worth-{dataset_id}-0123").mkdir()
     samples = [("What of it?", f"<b>{SENTENCE}</b>"), ("And this?", OTHER)]
     page = draw_verdict(Verdict(True, ("So.",), {}), {"candidate": model_id}, samples)
     registry.write_report(made, model_id, page)
@@ -64,7 +70,8 @@ def test_no_file_quotes_a_forgotten_document_and_what_is_about_others_stays(worl
     said = forgetting.forget_document(world, URL)
 
     counted = ("experiments", "verdict_pages", "model_answers", "training", "logs")
-    assert {name: said[name] for name in counted} == dict.fromkeys(counted, 1) | {"logs": 3}
+    several = {"logs": 3, "model_answers": 2, "training": 2}
+    assert {name: said[name] for name in counted} == dict.fromkeys(counted, 1) | several
     left = holding(data, SENTENCE)
     assert {Path(f).parent.parent.name for f in left} <= {"datasets"}, "withdrawn datasets stay"
     assert holding(data, OTHER) == elsewhere
@@ -72,6 +79,7 @@ def test_no_file_quotes_a_forgotten_document_and_what_is_about_others_stays(worl
     assert {f: f.stat().st_size for f in sizes} == sizes
     assert len(list((data / "wandb" / "wandb").glob("offline-run-*"))) == 1
     assert not (data / "training" / "m1").exists()
+    assert not list((data / "training").glob("worth-*"))
     page = Path(str(said["report"])).read_text()
     assert all(name.replace("_", " ") in page for name in (*counted, "repository_copies"))
 
