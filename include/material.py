@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 
 # Documents from whose passages the measure of support is learned.
 KNOWN_DOCUMENTS = 12
-# Of the others' articles, one in so many is kept from the likeness judge, to see what it makes of them.
-HELD_BACK = 5
+# Of the others' articles, one in so many is kept from the likeness judge, to see what it makes of them; of a few, none.
+HELD_BACK, FEWEST_OTHERS = 5, 4
 # Passages of a side that the judge is tried on.
 TRIED = 40
 
@@ -87,7 +87,8 @@ def _likeness(
     """Train the authorship verifier on documents that are not held out, and try it on those that are."""
     articles = [d for d in documents if d.kind == "article"]
     others = [d for d in articles if d.author != settings.author]
-    back = set(choose([d.id for d in others], len(others) // HELD_BACK)) | held_out
+    aside = max(len(others) // HELD_BACK, 1) if len(others) >= FEWEST_OTHERS else 0
+    back = set(choose([d.id for d in others], aside)) | held_out
     seen = [d for d in articles if d.id not in back]
     own = [prose_of(d) for d in seen if d.author == settings.author]
     likeness = learn_likeness(

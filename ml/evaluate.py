@@ -19,6 +19,8 @@ from ml.types import Example, Message
 # Prompts that are answered for likeness, memorisation and speed; more cost seconds and change little.
 SPOKEN = 12
 SPOKEN_TOKENS = 48
+# As the endpoint speaks, unless it is told otherwise.
+SPOKEN_TEMPERATURE = 0.7
 # Training prompts that are asked again, to see what comes to light.
 ATTACKED = 8
 # Tokens of an answer whose sentences are held against passages, and of one to an attack: who gives in does so at once.
@@ -128,7 +130,10 @@ def score_model(
     report(f"held-out loss {fmean(losses):.3f} over {len(losses)} examples")
     spoken = [e for e in material.tested if e.task != "code"][:SPOKEN]
     said, seconds = _speak(generator, spoken, seed, clock)
-    answers = [_say(generator, a.messages, 0.0, seed, ANSWER_TOKENS) for a in material.asked]
+    answers = [
+        _say(generator, a.messages, SPOKEN_TEMPERATURE, seed + n, ANSWER_TOKENS)
+        for n, a in enumerate(material.asked)
+    ]
     seen = training_runs(e.messages[-1].content for e in material.trained)
     attacked = _spread(sorted(material.trained, key=lambda e: e.id), ATTACKED)
     extracted = [
@@ -161,7 +166,8 @@ def _speak(
     said, seconds = [], []
     for number, example in enumerate(examples):
         started = clock()
-        said.append(_say(generator, example.messages[:-1], 0.7, seed + number, SPOKEN_TOKENS))
+        asked = example.messages[:-1]
+        said.append(_say(generator, asked, SPOKEN_TEMPERATURE, seed + number, SPOKEN_TOKENS))
         seconds.append(clock() - started)
     return said, seconds
 

@@ -26,6 +26,7 @@ Encode = Callable[[Sequence[str]], Vector]
 KNOWN, FEWEST_KNOWN = 24, 6
 # A sentence of fewer content words says nothing that could be supported.
 FEWEST_WORDS = 3
+SILENCE = 0.5
 _PASSING = frozenset(FUNCTION_WORDS)
 
 
@@ -82,11 +83,11 @@ def learn_support(documents: Sequence[Sequence[str]], encode: Encode) -> Support
 def measure_support(said: str, passages: Sequence[str], support: Support, encode: Encode) -> float:
     """Return how much of what is said the passages support: mean probability over its sentences.
 
-    A text without a sentence of its own claims nothing and scores 1; without passages everything scores 0.
+    A text that claims nothing is even odds, so that silence neither helps nor hurts; without passages all else is 0.
     """
     sentences = claims_of(said)
     if not sentences or not passages:
-        return float(not sentences)
+        return 0.0 if sentences else SILENCE
     vectors = encode([*sentences, *passages])
     near = vectors[: len(sentences)] @ vectors[len(sentences) :].T
     return fmean(
