@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from ml.prompts import neutralise
 from ml.types import Message
 
+# Texts of fewer words are not made a measure for others.
+FEWEST_WORDS = 3
 Side = Literal["left", "right", "tie", "failed"]
 LEFT_FIRST: Mapping[str, Side] = {"A": "left", "B": "right", "tie": "tie"}
 RIGHT_FIRST: Mapping[str, Side] = {"A": "right", "B": "left", "tie": "tie"}
@@ -78,27 +80,33 @@ def judge_pairs(
     pairs: Sequence[Pair], author: str, ask: AskJudge, *, control_length: bool = True
 ) -> list[Judged]:
     """Have pairs judged; `author` are passages that show the voice."""
-    judged = []
-    for pair in pairs:
-        left, right = (
-            equal_length(pair.left, pair.right) if control_length else (pair.left, pair.right)
-        )
-        first = _messages(author, pair.asked, left, right)
-        second = _messages(author, pair.asked, right, left)
-        judged.append(
-            Judged(
-                pair,
-                _one(ask, first, 0, LEFT_FIRST),
-                _one(ask, second, 0, RIGHT_FIRST),
-                _one(ask, first, 1, LEFT_FIRST),
-            )
-        )
-    return judged
+    return [_judge(pair, author, ask, control_length) for pair in pairs]
+
+
+def _judge(pair: Pair, author: str, ask: AskJudge, control_length: bool) -> Judged:
+    left, right = equal_length(pair.left, pair.right) if control_length else (pair.left, pair.right)
+    if left == right:
+        # Nobody has to be asked which of two equal texts is the better one.
+        return Judged(pair, "tie", "tie", "tie")
+    first, second = (
+        _messages(author, pair.asked, *said) for said in ((left, right), (right, left))
+    )
+    return Judged(
+        pair,
+        _one(ask, first, 0, LEFT_FIRST),
+        _one(ask, second, 0, RIGHT_FIRST),
+        _one(ask, first, 1, LEFT_FIRST),
+    )
 
 
 def equal_length(left: str, right: str) -> tuple[str, str]:
-    """Cut the longer of two texts to the words of the shorter one, so that length says nothing."""
+    """Cut the longer of two texts to the words of the shorter one, so that length says nothing.
+
+    Who says next to nothing is judged by that.
+    """
     count = min(len(left.split()), len(right.split()))
+    if count < FEWEST_WORDS:
+        return left, right
     return " ".join(left.split()[:count]), " ".join(right.split()[:count])
 
 

@@ -69,7 +69,21 @@ def test_length_says_nothing_because_both_are_cut_to_one_length():
     judged = judge_pairs([Pair("q", TRUE, "Short and plain")], "author", longest)
 
     assert judged[0].side == "tie"
-    assert equal_length("one two three", "four") == ("one", "four")
+    assert equal_length("one two three four", "five six seven") == (
+        "one two three",
+        "five six seven",
+    )
+
+
+def test_who_says_next_to_nothing_is_judged_by_that():
+    assert equal_length("one two three four", "") == ("one two three four", "")
+
+
+def test_two_equal_texts_are_a_tie_and_nobody_is_asked():
+    def never(messages, take):
+        raise AssertionError("asked for nothing")
+
+    assert judge_pairs([Pair("q", TRUE, TRUE)], "author", never)[0].side == "tie"
 
 
 def test_a_judge_that_disagrees_with_itself_is_found_out():

