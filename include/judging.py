@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 BASE = "base"
 # Questions that both models answer, and pairs whose truth is known; each costs three requests.
 ASKED, KNOWN = 12, 12
+# Passages that show a judge the voice.
+SHOWN = 3
 ANSWER_TOKENS = 96
 
 
@@ -42,20 +44,11 @@ def judge_models(settings: Settings, left: str, right: str = BASE) -> dict[str, 
     if not settings.llm_url:
         raise LookupError("No language model is named that could judge. Set TWIN_LLM_URL.")
     model = registry.read_model(settings, left)
-    examples = [e for e in registry.read_examples(settings, model.dataset_id) if e.task != "code"]
-    tested = _some([e for e in examples if e.split == "test"], ASKED)
-    shown = _some([e for e in examples if e.split == "train"], 3)
-    author = "\n\n".join(e.messages[-1].content for e in shown)
-    said = [_answers(settings, name, tested) for name in (left, right)]
-    pairs = [
-        Pair(e.messages[-2].content, ours, theirs)
-        for e, ours, theirs in zip(tested, *said, strict=True)
-    ]
+    pairs, author = _pairs(settings, model.dataset_id, left, right)
     with open_llm(settings) as llm:
-        judged = judge_pairs(pairs, author, _asking(llm))
-        truth = judge_pairs(
-            _known(settings, model.dataset_id), author, _asking(llm), control_length=False
-        )
+        ask = _asking(llm)
+        judged = judge_pairs(pairs, author, ask)
+        known = judge_pairs(_known(settings, model.dataset_id), author, ask, control_length=False)
         record: dict[str, object] = {
             "left": left,
             "right": right,
@@ -63,13 +56,26 @@ def judge_models(settings: Settings, left: str, right: str = BASE) -> dict[str, 
             "rubric": rubric()["version"],
             "judged_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "summary": sum_up(judged),
-            "bias": biases(truth),
+            "bias": biases(known),
             "requests": llm.counts.as_dict(),
         }
     file = artifacts_root(settings) / "judgements" / f"{checked_id(left)}-{checked_id(right)}.json"
-    write_json(file, record | {"judged": [asdict(j) for j in (*judged, *truth)]})
+    write_json(file, record | {"judged": [asdict(j) for j in (*judged, *known)]})
     log.info("judged by %s: %s; on known pairs: %s", llm.model, record["summary"], record["bias"])
     return record
+
+
+def _pairs(settings: Settings, dataset_id: str, left: str, right: str) -> tuple[list[Pair], str]:
+    """Let two models answer the same held-out questions; returns their answers, and passages that show the voice."""
+    examples = [e for e in registry.read_examples(settings, dataset_id) if e.task != "code"]
+    tested = _some([e for e in examples if e.split == "test"], ASKED)
+    shown = _some([e for e in examples if e.split == "train"], SHOWN)
+    said = [_answers(settings, name, tested) for name in (left, right)]
+    pairs = [
+        Pair(e.messages[-2].content, ours, theirs)
+        for e, ours, theirs in zip(tested, *said, strict=True)
+    ]
+    return pairs, "\n\n".join(e.messages[-1].content for e in shown)
 
 
 def _answers(settings: Settings, model_id: str, examples: Sequence[Example]) -> list[str]:

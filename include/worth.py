@@ -23,6 +23,7 @@ from ml.evaluate import Material, Scores, score_model
 from ml.files import write_json, write_whole
 from ml.generate import load_generator
 from ml.probes import choose
+from ml.stages import Measured
 from ml.train import train
 from ml.types import Example, Preference, digest
 from ml.worth import (
@@ -56,7 +57,9 @@ def compare_training(settings: Settings, dataset_id: str = "") -> dict[str, obje
     material = gather_material(settings, examples).material
     trained = {share: _train(settings, name, _part(examples, share), []) for share in SHARES}
     preferred = _train(settings, name, examples, preferences)
-    curve = {share: measured["heldout_loss_after"] for share, (_, measured) in trained.items()}
+    curve = {
+        share: float(measured["heldout_loss_after"]) for share, (_, measured) in trained.items()
+    }
     compared = _conditions(examples, trained[SHARES[-1]][0], preferred[0])
     rows = {
         title: _score(settings, adapter, reshape, material, title)
@@ -94,7 +97,7 @@ def _train(
     dataset_id: str,
     examples: Sequence[Example],
     preferences: Sequence[Preference],
-) -> tuple[Path, Mapping[str, float]]:
+) -> tuple[Path, Measured]:
     """Train aside, once; what is finished already is taken as it is."""
     recipe = replace(recipe_of(settings), **({} if preferences else {"dpo_steps": 0}))
     name = digest("worth", dataset_id, json.dumps(asdict(recipe)), *sorted(e.id for e in examples))
