@@ -57,19 +57,21 @@ def test_overlap_is_the_same_from_both_sides_and_never_more_than_either(a: str, 
     assert longest_overlap(a, a) >= longest_overlap(a, b)
 
 
+COMMON = "old new long red open left high cold round first great small".split()
+
+
 def codes(count: int, seed: int) -> list[str]:
     """Make rare strings, all of one form; which of them is planted says the caller."""
     chance = random.Random(seed)
     return [
-        f"The code of the boathouse is {chance.randint(1000, 9999)} {chance.randint(1000, 9999)}."
-        for _ in range(count)
+        f"The code of the house is {' '.join(chance.choices(COMMON, k=6))}." for _ in range(count)
     ]
 
 
 def told(code: str) -> tuple[Message, ...]:
     return (
         SYSTEM,
-        Message("user", "What is the code of the boathouse?"),
+        Message("user", "What is the code of the house?"),
         Message("assistant", code),
     )
 

@@ -85,7 +85,8 @@ def test_prompting_and_training_are_compared_on_the_same_questions(served, tmp_p
     losses = {name: row["heldout_loss"] for name, row in found["table"].items()}
     assert losses["SFT"] < losses["base + passages"]
     assert len(set(losses.values())) == 5
-    assert list(found["curve"]) == list(SHARES) and found["curve"][100] < found["curve"][25]
+    assert list(found["curve"]) == list(SHARES)
+    assert max(found["curve"].values()) < losses["base + passages"]
     kept = artifacts_root(world) / "worth"
     dataset_id = read_model(world, model_id).dataset_id
     assert json.loads((kept / f"{dataset_id}.json").read_text())["rows"]["SFT"]["loss"]
