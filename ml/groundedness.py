@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.answer import split_sentences
-from ml.examples import flatten
+from ml.flatten import flatten
 from ml.likeness import FUNCTION_WORDS, calibration_error, separation
 from ml.text import words
 
