@@ -18,6 +18,10 @@ retrieval would bring: for `answer`, the passage that answers. So the loss on `a
 and the loss on all others what is known without. Pairs reject a model's own answer, or the author's words with the
 voice ironed out."""
 
+HELD_OUT = """Nobody learned from these documents. Retrieval, and answers that stand on it, are judged with them in the
+index, and tell how notes are used; what is judged as known by heart must retrieve nothing of them (`without` in
+ml/splits.py):"""
+
 
 def write_card(
     settings: Settings,
@@ -39,7 +43,7 @@ def write_card(
         _statistics(made.examples),
         _pairs(preferences),
         "![Samples by task](tasks.png) ![Lengths of answers](answers.png) ![Pairs](pairs.png)",
-        "## Held out\n\nWhat is judged on the test split must retrieve nothing of these documents:",
+        f"## Held out\n\n{HELD_OUT}",
         "\n".join(f"- {i}" for i in sorted(held_out(made.examples))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

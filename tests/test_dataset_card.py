@@ -46,7 +46,7 @@ def test_a_card_tells_sources_consent_lineage_and_statistics(
     assert "Questions put by a language model: 2 off-topic, 7 written." in card
     assert "| answer | 12 | 14 | 14 | 14 |" in card
     assert "Of 4 pairs (4 flattened), the chosen text is +" in card
-    assert f"must retrieve nothing of these documents:\n\n- {known.id}" in card
+    assert f"ml/splits.py):\n\n- {known.id}" in card
     assert card.count(".png)") == 3
 
 
