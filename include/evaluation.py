@@ -102,8 +102,8 @@ def decide_promotion(settings: Settings, model_id: str) -> dict[str, object]:
     registry.write_verdict(settings, model_id, written)
     word = "promote" if verdict.promote else "keep the champion"
     log.info("%s: %s The record is %s.", word, " ".join(verdict.reasons), page)
-    # What one task hands to the next is small; the checks are in the registry.
-    return {name: value for name, value in written.items() if name != "checks"}
+    # What one task hands to the next is small; the rest is in the registry.
+    return {name: value for name, value in written.items() if name not in ("checks", "evidence")}
 
 
 def hear_person(
