@@ -1,9 +1,12 @@
 """Samples of a world's documents: by the style that was measured, without what the index says is the same."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from own_texts import entry, own_world, take_in
+from llm_server import llm_server
+from own_texts import entry, own_world, prose, take_in
 
 from include.sample_making import own_documents, sample_documents
 from include.settings import Settings
@@ -45,3 +48,25 @@ def test_where_all_passages_count_as_alike_nothing_is_left_to_learn(world: Setti
 
 def test_without_documents_there_are_no_samples_and_nothing_is_asked(settings: Settings) -> None:
     assert sample_documents(settings, []).examples == [] and own_documents(settings) == []
+
+
+def test_a_language_model_puts_the_questions_and_the_counts_say_so(
+    settings: Settings, tmp_path: Path
+) -> None:
+    headed = [entry(n, f"## On number {n}\n\n{prose(n)}") for n in range(4)]
+    with llm_server(lambda body: json.dumps({"question": asked_about(body)})) as server:
+        world = own_world(settings, tmp_path, *headed)
+        take_in(world)
+        told = world.model_copy(update={"llm_url": server.url})
+        made = sample_documents(told, own_documents(told))
+        again = sample_documents(told, own_documents(told))
+
+    answers = [e for e in made.examples if e.task == "answer"]
+    assert made.asked == again.asked == {"written": 4} and again.examples == made.examples
+    assert len(server.asked) == 4 and len(answers) == 4
+    assert all(e.messages[-2].content.startswith("What of the ") for e in answers)
+
+
+def asked_about(body: dict[str, Any]) -> str:
+    """Ask about the first thing that a passage names."""
+    return f"What of the {body['messages'][1]['content'].split()[1]}?"
