@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whoever calls make from inside another environment means this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-.PHONY: help setup install demo test test-faults quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-likeness worth lock clean
+.PHONY: help setup install demo test test-faults quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-rag bench-likeness worth lock clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -114,6 +114,9 @@ bench: setup ## Measure against peers on this machine; the answer path too if th
 
 bench-extraction: install ## Measure article bodies against truth: DIR=<folder of NAME.html with NAME.txt, or JSON lines>.
 	@PYTHONPATH=. $(PY) tests/benchmarks/extraction.py $(DIR)
+
+bench-rag: setup ## What each step of an answer brings and takes: DIR=<folder with ArticleDocument.json>, PART="held out".
+	@PYTHONPATH=. $(PY) tests/benchmarks/rag.py "$(DIR)" $(if $(PART),"$(PART)")
 
 bench-gate: setup ## Simulate the gate: false promotions, and real gains that it sees.
 	@PYTHONPATH=. $(PY) tests/benchmarks/gate.py

@@ -20,6 +20,7 @@ from include.documents import Documents, open_documents
 from include.embedding_cache import embed_chunks, forget_documents, open_embedder
 from include.engine import Work, run_batches
 from include.publishing import publish
+from include.ranking import learn_ranking
 from include.records import IndexState
 from include.settings import Settings
 from include.vectors import Vector, VectorStore, collection_name, open_colours
@@ -55,6 +56,8 @@ def index_chunks(settings: Settings) -> dict[str, int | str | bool]:
                 done.update(_write_changed(its, documents, store, colour, wanted))
             done["deleted"] += _drop_vanished(settings, documents, store, colour, wanted)
         published = _publish_new(settings, documents, colours, asked, wanted)
+        learned = learn_ranking(settings, colours)
+        log.info("ranking: %s", learned)
         chunks = colours.store().count()
         return {**done, "chunks": chunks, "colour": colours.live_name(), "published": published}
 

@@ -27,6 +27,11 @@ class Journal(Collections):
         found = self._collection("traces").find({"asked_at": {"$gte": since}})
         return [from_record(Trace, r) for r in found]
 
+    def traces_of(self, chunk_ids: Iterable[str]) -> list[Trace]:
+        """List the answers for which one of these chunks was found."""
+        found = self._collection("traces").find({"chunk_ids": {"$in": sorted(chunk_ids)}})
+        return [from_record(Trace, r) for r in found]
+
     def put_feedback(self, feedback: Feedback) -> None:
         """Keep a judgement; a second one of the same answer replaces the first."""
         self._replace("feedback", {feedback.trace_id: to_record(feedback)})

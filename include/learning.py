@@ -22,7 +22,7 @@ from include.settings import Settings
 from include.withdrawals import withdrawn
 from ml.files import write_json
 from ml.fingerprint import canned_prompt, check, model_fingerprint
-from ml.prompts import PROMPT_VERSION
+from ml.prompts import read_prompt, to_values
 from ml.tiny import base_model_folder
 from ml.tracking import CURVE, KeptRun, Run
 from ml.train import Recipe, train
@@ -106,7 +106,7 @@ def _train(
             workers=settings.train_workers,
         )
     shown = [asdict(m) for m in canned_prompt()]
-    write_json(folder / "prompts.json", {"version": PROMPT_VERSION, "example": shown})
+    write_json(folder / "prompts.json", {**to_values(read_prompt()), "example": shown})
     return metrics
 
 

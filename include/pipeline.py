@@ -7,6 +7,7 @@ begins from what is stored, never from an event: what is right already is left a
     clean_documents                                                          include/cleaning.py
     index_chunks                                                             include/indexing.py
     list_indexes, rollback_index                                             include/publishing.py
+    fit_ranking                                                              include/ranking.py
     store_features                                                           include/measuring.py
     reconcile_stores                                                         include/reconciling.py
     draw_corpus                                                              include/drawing.py
@@ -33,6 +34,7 @@ STORY = (
     "include.cleaning",
     "include.indexing",
     "include.publishing",
+    "include.ranking",
     "include.measuring",
     "include.reconciling",
     "include.drawing",

@@ -129,8 +129,15 @@ class Settings(BaseModel):
     map_umap_from: int = 1000
     # A new dataset version needs this share of its examples to differ from the last one.
     dataset_change: float = 0.005
-    # Cosine below which the twin says that it does not know.
-    abstain_below: float = 0.30
+    # Chance (0 to 1) that some passage answers, below which the twin says that it does not know; see `make bench-rag`.
+    abstain_below: float = 0.5
+    # What happens to a question, of: route, self_query, follow_up, expand, hybrid, rerank, compress, embed_sentences,
+    # check, strict (docs/benchmarks.md says what each brings and takes). A request may switch each (`steps`).
+    answer_steps: str = "route,self_query,follow_up,hybrid,rerank,compress,check"
+    # Who orders the passages: `own` is learned from the corpus; else any Hugging Face cross-encoder, by id or folder.
+    reranker: str = "own"
+    # Tokens of evidence and earlier turns that the model is shown; a larger model may be given more.
+    evidence_tokens: int = 400
 
     # What one API key may ask: requests a second on average, and at once.
     requests_per_second: float = 5.0

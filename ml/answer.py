@@ -1,31 +1,50 @@
 """The product: one readable path from a question to a cited answer.
 
-retrieve → rerank → compress → render → (generate, by the caller) → finish. Evidence is quoted word
-for word; what the model wrote is marked as such. Below a cosine threshold the twin says that it
-does not know. Nothing here opens a connection: searches and the embedder come in as arguments.
+understand → retrieve → rerank → compress → render → (generate, by the caller) → cite → check. Each step may
+be left out (`STEPS`). Evidence is quoted word for word with its place; what the model wrote is marked
+as such. Where nothing that was found is likely to answer, the twin says so, and what it does know.
+Nothing here opens a connection: searches, embedder and ranking come in as arguments.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.prompts import twin_messages
+from ml.cite import abstention, cite, quote
+from ml.compress import Count, Extract, compress, whole
+from ml.prompts import Prompt, twin_messages
+from ml.rerank import Found, Ranker, Scores, best_first, join
 from ml.types import Answer, Hit, Kind, Message, SourceRef
+from ml.understand import Understood, understand
 
 Vector = NDArray[np.float32]
-# Sentences quoted from one chunk, and passages shown to the model: more drown a small context.
-QUOTED_SENTENCES = 2
-SHOWN_PASSAGES = 3
-# Of one passage, that the model is shown: a small context must hold the question as well.
-SHOWN_CHARACTERS = 600
-# A second source is quoted only when its best sentence comes this close to the best one.
-SECOND_SOURCE = 0.85
+# What may be switched, in the order in which it happens; docs/benchmarks.md says what each is worth.
+STEPS = (
+    *("route", "self_query", "follow_up", "expand", "hybrid", "rerank"),
+    *("compress", "embed_sentences", "check", "strict"),
+)
+# Passages that meaning, and words, put forward each: the ranking needs more than it gives back.
+CANDIDATES = 40
+# Passages that a cross-encoder reads: it takes milliseconds for each.
+JUDGED = 20
+# Messages of the conversation before the question that the model is shown, and characters of each.
+EARLIER_MESSAGES, EARLIER_CHARACTERS = 2, 240
+# What stands between the evidence and what the model says.
+MARK = "In the twin's own words (generated): "
+GREETING = (
+    "Hello. I am the writing twin of {author}, a program and no person. Ask me about what {author} has written: "
+    "I quote it, and name where it stands."
+)
+OUT_OF_SCOPE = (
+    "No text that was written once can answer that, so I would rather not guess. "
+    "Ask me about what I have written."
+)
+DEFAULT_STEPS = "route,self_query,follow_up,hybrid,rerank,compress,check"
 
 
 class Embeds(Protocol):
@@ -40,7 +59,7 @@ Search = Callable[..., list[Hit]]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question and how to answer it; `until` asks as of a date."""
+    """A question and how to answer it; `until` asks as of a date, `earlier` are the turns before it."""
 
     question: str
     author: str
@@ -52,11 +71,40 @@ class Ask:
     top_p: float = 0.95
     seed: int | None = None
     limit: int = 5
+    earlier: tuple[Message, ...] = ()
+    steps: frozenset[str] = frozenset(DEFAULT_STEPS.split(","))
+    today: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Where an answer is looked for. `dense` finds by meaning and scores by cosine, `words` finds by words.
+
+    `judge` scores a question with passages in the ranking's place; it may be a cross-encoder.
+    """
+
+    embedder: Embeds
+    dense: Search
+    words: Search
+    ranker: Ranker
+    judge: Scores | None = None
+    authors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who speaks: the author's name and measured style, the prompt of the model, and how it counts tokens."""
+
+    author: str
+    style: Mapping[str, float]
+    prompt: Prompt | None = None
+    count: Count = lambda text: len(text) // 3
+    evidence_tokens: int = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything that is known before the model speaks; `seconds` by step."""
+    """Everything that is known before the model speaks; `seconds` by step. Only what `speaks` is generated."""
 
     messages: tuple[Message, ...]
     sources: tuple[SourceRef, ...]
@@ -64,49 +112,56 @@ class Prepared:
     abstained: bool
     chunk_ids: tuple[str, ...]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    speaks: bool = True
+    how: Mapping[str, object] = field(default_factory=dict)
 
 
-def prepare(
-    ask: Ask,
-    embedder: Embeds,
-    search: Search,
-    style: Mapping[str, float],
-    author_name: str,
-    abstain_below: float,
-) -> Prepared:
-    """Retrieve, rerank and compress the evidence for a question, and render the prompt."""
-    started = time.monotonic()
-    embedding = embedder.encode([ask.question])[0]
-    hits = _retrieve(ask, embedding, search)
-    found = time.monotonic()
-    sentences = _rank_sentences(ask.question, embedding, hits, embedder)
-    abstained = not sentences or sentences[0].cosine < abstain_below
-    near = [s for s in sentences if s.cosine >= abstain_below]
-    sources = () if abstained else _cite(near, hits)
-    quoted = _abstention(hits) if abstained else _quote(sources)
-    passages = [] if abstained else [s.quote[:SHOWN_CHARACTERS] for s in sources[:SHOWN_PASSAGES]]
+def prepare(ask: Ask, library: Library, voice: Voice, abstain_below: float) -> Prepared:
+    """Understand a question, find, order and compress the evidence for it, and render the prompt."""
+    times = [time.monotonic()]
+    meant = _understand(ask, library)
+    if meant.route in ("small talk", "out of scope"):
+        return _without_search(ask, meant, voice)
+    found = [] if meant.route == "voice" else _retrieve(ask, meant, library)
+    times.append(time.monotonic())
+    ranked = _rerank(ask, meant, found, library)
+    times.append(time.monotonic())
+    near = [f for f in ranked if f.chance >= abstain_below]
+    abstained = meant.route == "knowledge" and not near
+    earlier = _earlier(ask)
+    budget = voice.evidence_tokens - sum(voice.count(m.content) for m in earlier)
+    extracts = _compress(ask, meant, near, library, voice.count, budget)
+    sources = cite(extracts)
+    times.append(time.monotonic())
+    steps = ("retrieve", "rerank", "compress")
     return Prepared(
-        messages=twin_messages(ask.question, passages, style, author_name),
+        messages=_render(ask, voice, extracts, earlier),
         sources=sources,
-        quoted=quoted,
+        quoted=abstention(ranked, _reason(meant)) if abstained else quote(sources),
         abstained=abstained,
-        chunk_ids=tuple(h.chunk.id for h in hits),
-        seconds={"retrieve": found - started, "compress": time.monotonic() - found},
+        chunk_ids=tuple(f.chunk.id for f in ranked),
+        seconds={s: b - a for s, a, b in zip(steps, times[:-1], times[1:], strict=True)},
+        speaks=not abstained,
+        how=_how(ask, meant, ranked),
     )
 
 
 def opening(prepared: Prepared) -> str:
     """Return what is said before the model speaks: the quoted evidence and the mark of what follows."""
-    if prepared.abstained:
+    if not prepared.speaks:
         return prepared.quoted
-    return f"{prepared.quoted}\n\nIn the twin's own words (generated): "
+    return f"{prepared.quoted}\n\n{MARK}" if prepared.quoted else MARK
 
 
 def finish(
-    prepared: Prepared, generated: str, prompt_tokens: int, completion_tokens: int
+    prepared: Prepared,
+    generated: str,
+    prompt_tokens: int,
+    completion_tokens: int,
+    reason: str = "stop",
 ) -> Answer:
     """Put evidence and generated text together; an abstention says nothing of its own."""
-    spoken = "" if prepared.abstained else generated.strip()
+    spoken = generated.strip() if prepared.speaks else ""
     return Answer(
         content=opening(prepared) + spoken,
         quoted=prepared.quoted,
@@ -115,95 +170,130 @@ def finish(
         abstained=prepared.abstained,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
+        finish=reason,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    hit: int
-    position: int
-    text: str
-    cosine: float
-    score: float
+def choose_steps(default: str, asked: Mapping[str, bool]) -> frozenset[str]:
+    """Switch steps on and off: a comma-separated default, then what one request asks for; ValueError if unknown."""
+    chosen = {s.strip() for s in default.split(",") if s.strip()}
+    if unknown := sorted((chosen | asked.keys()) - set(STEPS)):
+        raise ValueError(
+            f"There is no step {unknown[0][:40]!r} in an answer; there is: {', '.join(STEPS)}."
+        )
+    return frozenset(s for s in STEPS if asked.get(s, s in chosen))
 
 
-def _retrieve(ask: Ask, embedding: Vector, search: Search) -> list[Hit]:
-    filters = {"author": ask.author, "kind": ask.kind, "since": ask.since, "until": ask.until}
-    return search(ask.question, embedding, limit=ask.limit, **filters)
+def search_passages(ask: Ask, library: Library) -> list[Found]:
+    """Find and order passages as an answer would, without one."""
+    meant = _understand(ask, library)
+    return _rerank(ask, meant, _retrieve(ask, meant, library), library)
 
 
-def split_sentences(text: str) -> list[str]:
-    """Cut prose into sentences that are verbatim slices; code blocks and headings are left out."""
-    prose = re.sub(r"```.*?(?:```|\Z)", "\n\n", text, flags=re.DOTALL)
-    prose = re.sub(r"^#{1,6} .*$", "\n", prose, flags=re.MULTILINE)
-    pieces = re.split(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z0-9\"'(*_`\[])|\n\s*\n|\n(?=[-*] )", prose)
-    return [p.strip() for p in pieces if len(p.split()) >= 4]
+def _understand(ask: Ask, library: Library) -> Understood:
+    """Read the question as far as the steps allow; what the request filters by itself wins."""
+    earlier = ask.earlier if "follow_up" in ask.steps else ()
+    today = ask.today if "self_query" in ask.steps else None
+    meant = understand(ask.question, today, earlier, library.authors)
+    return replace(
+        meant,
+        route=meant.route if "route" in ask.steps else "knowledge",
+        author=meant.author or ask.author,
+        kind=ask.kind or meant.kind,
+        since=ask.since or meant.since,
+        until=ask.until or meant.until,
+    )
 
 
-def _rank_sentences(
-    question: str, embedding: Vector, hits: Sequence[Hit], embedder: Embeds
-) -> list[_Sentence]:
-    """Score every sentence of the hits: its cosine, words shared with the question, its chunk's rank."""
-    found = [
-        (h, i, s)
-        for h, hit in enumerate(hits)
-        for i, s in enumerate(split_sentences(hit.chunk.text))
-    ]
-    if not found:
+def _retrieve(ask: Ask, meant: Understood, library: Library) -> list[Found]:
+    """Put forward more than is needed, by meaning and by words."""
+    asked = [meant.search, *(meant.variants if "expand" in ask.steps else ())]
+    only = {
+        "author": meant.author,
+        "kind": meant.kind,
+        "since": meant.since,
+        "until": meant.until,
+    }
+    dense, words = list[list[Hit]](), list[list[Hit]]()
+    for text, embedding in zip(asked, library.embedder.encode(asked), strict=True):
+        dense.append(library.dense(embedding, limit=CANDIDATES, **only))
+        if "hybrid" in ask.steps:
+            words.append(library.words(text, embedding, limit=CANDIDATES, alpha=0.0, **only))
+    return join(dense, words)
+
+
+def _rerank(ask: Ask, meant: Understood, found: list[Found], library: Library) -> list[Found]:
+    """Order what was found; without the ranking, by the two searches' own orders."""
+    ranked = library.ranker.rank(meant.search, found)
+    if "rerank" not in ask.steps:
+        ranked = best_first(ranked, [f.fused for f in ranked])
+    elif library.judge and ranked:
+        read = ranked[: max(JUDGED, ask.limit)]
+        ranked = best_first(read, library.judge(meant.search, [f.chunk for f in read]))
+    return ranked[: ask.limit]
+
+
+def _compress(
+    ask: Ask, meant: Understood, near: list[Found], library: Library, count: Count, budget: int
+) -> list[Extract]:
+    if "compress" not in ask.steps:
+        return whole(near, count, budget)
+    embed = library.embedder.encode if "embed_sentences" in ask.steps else None
+    return compress(meant.search, near, library.ranker, count, budget, embed)
+
+
+def _render(
+    ask: Ask, voice: Voice, extracts: Sequence[Extract], earlier: Sequence[Message]
+) -> tuple[Message, ...]:
+    evidence = [e.quote for e in extracts]
+    return twin_messages(
+        ask.question, evidence, voice.style, voice.author, earlier=earlier, prompt=voice.prompt
+    )
+
+
+def _earlier(ask: Ask) -> list[Message]:
+    """Shorten the last turns to what was said: of an answer, what the model said itself."""
+    if "follow_up" not in ask.steps:
         return []
-    cosines = embedder.encode([s for _, _, s in found]) @ embedding
-    asked = _content_words(question)
-    ranked = [
-        _Sentence(h, i, s, float(c), float(c) + 0.2 * _overlap(asked, s) - 0.03 * h)
-        for (h, i, s), c in zip(found, cosines, strict=True)
+    turns = [m for m in ask.earlier if m.role != "system"][-EARLIER_MESSAGES:]
+    said = (Message(m.role, m.content.split(MARK)[-1][:EARLIER_CHARACTERS]) for m in turns)
+    return [m for m in said if m.content.strip()]
+
+
+def _without_search(ask: Ask, meant: Understood, voice: Voice) -> Prepared:
+    """Answer what needs no text of the author: a greeting in kind, and what nobody can have written about."""
+    abstained = meant.route == "out of scope"
+    return Prepared(
+        messages=_render(ask, voice, [], []),
+        sources=(),
+        quoted=OUT_OF_SCOPE if abstained else GREETING.format(author=voice.author),
+        abstained=abstained,
+        chunk_ids=(),
+        speaks=False,
+        how=_how(ask, meant, []),
+    )
+
+
+def _reason(meant: Understood) -> str:
+    """Say that nothing answers, and within which limits nothing does."""
+    limits = [
+        *([f"in {meant.kind}s"] if meant.kind else []),
+        *([f"since {meant.since:%-d %B %Y}"] if meant.since else []),
+        *([f"before {meant.until:%-d %B %Y}"] if meant.until else []),
     ]
-    return sorted(ranked, key=lambda s: (-s.score, s.hit, s.position))
+    return f"{' '.join(['I have not written about that', *limits])}, so I would rather not guess."
 
 
-def _content_words(text: str) -> set[str]:
-    return {w for w in re.findall(r"[\w']+", text.lower()) if len(w) > 3}
-
-
-def _overlap(asked: set[str], sentence: str) -> float:
-    return len(asked & _content_words(sentence)) / len(asked) if asked else 0.0
-
-
-def _cite(sentences: Sequence[_Sentence], hits: Sequence[Hit]) -> tuple[SourceRef, ...]:
-    """Name each document once, by its best chunk, with that chunk's best sentences in reading order."""
-    best: dict[str, int] = {}
-    for sentence in sentences:
-        best.setdefault(hits[sentence.hit].chunk.document_id, sentence.hit)
-    return tuple(
-        _reference(number, hits[index], _best_of(sentences, index))
-        for number, index in enumerate(best.values(), start=1)
-    )
-
-
-def _best_of(sentences: Sequence[_Sentence], hit: int) -> list[_Sentence]:
-    best = [s for s in sentences if s.hit == hit][:QUOTED_SENTENCES]
-    return sorted(best, key=lambda s: s.position)
-
-
-def _reference(number: int, hit: Hit, best: Sequence[_Sentence]) -> SourceRef:
-    chunk = hit.chunk
-    return SourceRef(
-        number=number,
-        document_id=chunk.document_id,
-        chunk_id=chunk.id,
-        title=chunk.title,
-        url=chunk.url,
-        quote=" … ".join(s.text for s in best),
-        score=max(s.score for s in best),
-    )
-
-
-def _quote(sources: Sequence[SourceRef]) -> str:
-    """Quote the best source, and the second where it comes close."""
-    shown = [s for s in sources[:2] if s.score >= SECOND_SOURCE * sources[0].score]
-    return "\n\n".join(f"> {' '.join(s.quote.split())} [{s.number}]" for s in shown)
-
-
-def _abstention(hits: Sequence[Hit]) -> str:
-    titles = list(dict.fromkeys(h.chunk.title for h in hits if h.chunk.title))[:3]
-    known = f" The nearest things that I have written about: {'; '.join(titles)}." if titles else ""
-    return "I have not written about that, so I would rather not guess." + known
+def _how(ask: Ask, meant: Understood, ranked: Sequence[Found]) -> dict[str, object]:
+    """Say in plain values how a question was understood, for the trace."""
+    return {
+        "route": meant.route,
+        "search": meant.search,
+        "author": meant.author,
+        "kind": meant.kind or "",
+        "since": meant.since.isoformat() if meant.since else "",
+        "until": meant.until.isoformat() if meant.until else "",
+        "steps": [s for s in STEPS if s in ask.steps],
+        "scores": [round(f.score, 4) for f in ranked],
+        "chance": round(max((f.chance for f in ranked), default=0.0), 4),
+    }

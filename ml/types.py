@@ -31,10 +31,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A place where an author's texts live. `consent` says who allowed it; empty means: never crawl.
-
-    `schedule` says how often to look: a word such as `daily`, or the fields of cron; empty means: every time.
-    """
+    """A place where an author's texts live; `consent` says who allowed it (empty: never), `schedule` how often."""
 
     id: str
     author: Author
@@ -247,7 +244,7 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """A source named in an answer; `quote` is verbatim text of the chunk."""
+    """A source named in an answer; `quote` is verbatim text, its pieces are at `spans` of the clean text."""
 
     number: int
     document_id: str
@@ -256,6 +253,9 @@ class SourceRef:
     url: str
     quote: str
     score: float
+    spans: tuple[tuple[int, int], ...] = ()
+    revision: str = ""
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +269,13 @@ class Answer:
     abstained: bool
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    finish: str = "stop"
+    claims: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What happened for one question: enough to ask "why did it say that?"."""
+    """What happened for one question: enough to ask "why did it say that?" (`how` and `sources` in plain values)."""
 
     id: str
     model_id: str
@@ -283,6 +285,8 @@ class Trace:
     chunk_ids: tuple[str, ...]
     abstained: bool
     seconds: Mapping[str, float]
+    how: Mapping[str, object] = field(default_factory=dict)
+    sources: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ status, never a 500.
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,12 +22,12 @@ from fastapi.responses import (
 )
 
 from include.settings import Settings
-from ml.answer import Ask, Prepared, finish, opening
+from ml.answer import Ask, Prepared, choose_steps, finish, opening
 from ml.types import Answer, Feedback, Trace
-from serving import openai
+from serving import openai, traces
 from serving.budget import reserve, settle
 from serving.guard import Refusal, authenticate, install_guard, need
-from serving.twin import Event, NoModel, Speaker, Twin, new_trace
+from serving.twin import Event, NoModel, Speaker, Twin, new_trace, sieved
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,8 @@ def build_api(twin: Twin, speaker: Speaker, settings: Settings) -> FastAPI:
     api.state.twin, api.state.speaker = twin, speaker
     install_guard(api, settings)
     api.include_router(_open_routes)
-    api.include_router(_routes, dependencies=[Depends(authenticate)])
+    for router in (_routes, traces.routes):
+        api.include_router(router, dependencies=[Depends(authenticate)])
     return api
 
 
@@ -114,16 +114,16 @@ async def chat(request: Request, body: openai.ChatRequest) -> Response | dict[st
     settings, twin = request.app.state.settings, request.app.state.twin
     ask = _ask(settings, body)
     service = str(state["feature_service"])
-    index = str(state["index"])
-    prepared = await anyio.to_thread.run_sync(twin.prepare, ask, service, index)
-    if not prepared.abstained:
+    known = (service, str(state["index"]), str(state["model_id"]))
+    prepared = await anyio.to_thread.run_sync(twin.prepare, ask, *known)
+    if prepared.speaks:
         now, key = datetime.now(UTC), request.state.key
         await anyio.to_thread.run_sync(reserve, settings, key, ask.max_tokens, now)
     if body.stream:
         stream = _stream(request, body, ask, prepared, str(state["model_id"]))
         return StreamingResponse(stream, media_type="text/event-stream")
     events = [e async for e in _speak(request, body, ask, prepared)]
-    answer, trace = _conclude(ask, prepared, events, str(state["model_id"]))
+    answer, trace = _conclude(twin, ask, prepared, events, str(state["model_id"]))
     await _remember(request, ask, answer, trace)
     return openai.completion(answer, trace, {})
 
@@ -139,6 +139,8 @@ async def retrieve(request: Request, body: openai.RetrieveRequest) -> dict[str, 
         since=body.since,
         until=body.until,
         limit=body.limit,
+        steps=_steps(settings, body.steps),
+        today=datetime.now(UTC),
     )
     hits = await anyio.to_thread.run_sync(twin.retrieve, ask)
     return {"object": "list", "data": [openai.hit(h) for h in hits]}
@@ -170,15 +172,6 @@ async def feedback(request: Request, body: openai.FeedbackRequest) -> dict[str, 
     return {"status": "kept"}
 
 
-@_routes.get("/v1/traces/{trace_id}", dependencies=need("watch"))
-async def trace(request: Request, trace_id: str) -> dict[str, object]:
-    """Say what happened for one answer: its chunks, its model, its seconds."""
-    found = await anyio.to_thread.run_sync(request.app.state.twin.trace, trace_id)
-    if found is None:
-        raise Refusal(404, f"No answer has the trace {trace_id[:64]!r}.", "not_found")
-    return {**asdict(found), "asked_at": found.asked_at.isoformat()}
-
-
 @_routes.get("/metrics", dependencies=need("watch"))
 async def metrics(request: Request) -> PlainTextResponse:
     """Expose the counters to Prometheus."""
@@ -196,6 +189,13 @@ async def _check_model(request: Request, name: str) -> Mapping[str, object]:
     return state
 
 
+def _steps(settings: Settings, asked: Mapping[str, bool] | None) -> frozenset[str]:
+    try:
+        return choose_steps(settings.answer_steps, asked or {})
+    except ValueError as error:
+        raise Refusal(400, str(error), "unknown_step") from None
+
+
 def _ask(settings: Settings, body: openai.ChatRequest) -> Ask:
     return Ask(
         question=body.messages[-1].text(),
@@ -207,14 +207,17 @@ def _ask(settings: Settings, body: openai.ChatRequest) -> Ask:
         temperature=0.7 if body.temperature is None else body.temperature,
         top_p=body.top_p or 0.95,
         seed=body.seed,
+        earlier=body.earlier(),
+        steps=_steps(settings, body.steps),
+        today=datetime.now(UTC),
     )
 
 
 async def _speak(
     request: Request, body: openai.ChatRequest, ask: Ask, prepared: Prepared
 ) -> AsyncIterator[Event]:
-    """Let the model speak, unless the twin abstains."""
-    if prepared.abstained:
+    """Let the model speak, unless everything is said."""
+    if not prepared.speaks:
         return
     options = {
         "max_tokens": ask.max_tokens,
@@ -223,14 +226,16 @@ async def _speak(
         "seed": ask.seed,
         "stop": body.stops(),
     }
+    sieve = request.app.state.twin.sieve(prepared) if "strict" in ask.steps else None
     async for event in request.app.state.speaker.stream(prepared.messages, options):
         if "refused" in event:
             raise Refusal(400, str(event["refused"]), "context_length_exceeded")
-        yield event
+        for passed in sieved(event, sieve):
+            yield passed
 
 
 def _conclude(
-    ask: Ask, prepared: Prepared, events: list[Event], model_id: str
+    twin: Twin, ask: Ask, prepared: Prepared, events: list[Event], model_id: str
 ) -> tuple[Answer, Trace]:
     """Put the events of a generation together."""
     said = "".join(str(e["text"]) for e in events if "text" in e)
@@ -241,7 +246,10 @@ def _conclude(
         said,
         int(str(counts.get("prompt_tokens", 0))),
         int(str(counts.get("completion_tokens", 0))),
+        str(counts.get("finish", "stop")),
     )
+    if "check" in ask.steps:
+        answer = twin.check(prepared, answer)
     seconds = float(str(counts.get("seconds", 0.0)))
     return answer, new_trace(ask.question, answer.content, spoke, prepared, seconds)
 
@@ -263,9 +271,9 @@ async def _stream(
         # The status went out with the first byte: what is left is an error event, which clients raise.
         yield openai.error_event(str(error))
         return
-    answer, trace = _conclude(ask, prepared, events, model_id)
+    answer, trace = _conclude(request.app.state.twin, ask, prepared, events, model_id)
     await _remember(request, ask, answer, trace)
-    yield openai.chunk(stream_id, model_id, {}, "stop", **openai.extensions(answer, trace))
+    yield openai.chunk(stream_id, model_id, {}, answer.finish, **openai.extensions(answer, trace))
     if body.stream_options and body.stream_options.include_usage:
         counted = openai.usage(answer.prompt_tokens, answer.completion_tokens)
         yield openai.chunk(stream_id, model_id, None, usage=counted)
@@ -277,7 +285,7 @@ async def _remember(request: Request, ask: Ask, answer: Answer, trace: Trace) ->
     meters, twin = request.app.state.meters, request.app.state.twin
     meters.answers.labels("abstained" if trace.abstained else "answered").inc()
     await anyio.to_thread.run_sync(twin.remember, trace)
-    if not trace.abstained:
+    if not trace.abstained and trace.how.get("route") != "small talk":
         used, now = answer.prompt_tokens + answer.completion_tokens, datetime.now(UTC)
         paid = (request.app.state.settings, request.state.key, ask.max_tokens, used, now)
         await anyio.to_thread.run_sync(settle, *paid)

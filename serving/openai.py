@@ -16,10 +16,13 @@ from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from ml.types import Answer, Hit, SourceRef, Trace
+from ml.rerank import Found
+from ml.types import Answer, Message, SourceRef, Trace
 
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_TOKENS = 512
+# What an answer says of how its question was understood.
+UNDERSTOOD = ("route", "search", "author", "kind", "since", "until", "steps", "chance")
 UNSUPPORTED = (
     *("logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty"),
     *("tools", "functions", "audio", "modalities", "response_format"),
@@ -35,6 +38,9 @@ def _no_nul(text: str) -> str:
 Text = Annotated[
     str, Field(min_length=1, max_length=MAX_QUESTION_CHARACTERS), AfterValidator(_no_nul)
 ]
+
+
+Steps = Annotated[dict[Annotated[str, Field(max_length=40)], bool], Field(max_length=20)]
 
 
 class ContentPart(BaseModel):
@@ -84,6 +90,13 @@ class ChatRequest(BaseModel):
     kind: Literal["article", "post", "code"] | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
+    # Steps of an answer to switch on or off, by name; see ml/answer.py.
+    steps: Steps | None = None
+
+    def earlier(self) -> tuple[Message, ...]:
+        """Return the turns before the question; what a client says as the system is not the platform's word."""
+        turns = [m for m in self.messages[:-1] if m.role in ("user", "assistant")]
+        return tuple(Message("user" if m.role == "user" else "assistant", m.text()) for m in turns)
 
     def refusal(self) -> str:
         """Say what in this request the platform does not do; empty when it does all."""
@@ -118,6 +131,7 @@ class RetrieveRequest(BaseModel):
     kind: Literal["article", "post", "code"] | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
+    steps: Steps | None = None
 
 
 class EmbeddingsRequest(BaseModel):
@@ -162,7 +176,7 @@ def completion(answer: Answer, trace: Trace, extra: Mapping[str, object]) -> dic
             {
                 "index": 0,
                 "message": {"role": "assistant", "content": answer.content, "refusal": None},
-                "finish_reason": "stop",
+                "finish_reason": answer.finish,
                 "logprobs": None,
             }
         ],
@@ -179,7 +193,11 @@ def extensions(answer: Answer, trace: Trace) -> dict[str, object]:
         "abstained": answer.abstained,
         "quoted": answer.quoted,
         "generated": answer.generated,
+        "claims": [dict(c) for c in answer.claims],
         "model_version": trace.model_id,
+        "index": trace.how.get("index", ""),
+        "prompt_version": trace.how.get("prompt", ""),
+        "understood": {k: trace.how[k] for k in UNDERSTOOD if trace.how.get(k)},
         "trace_id": trace.id,
     }
 
@@ -213,7 +231,7 @@ def chunk(
     return f"data: {json.dumps(body)}\n\n"
 
 
-def hit(found: Hit) -> dict[str, object]:
+def hit(found: Found) -> dict[str, object]:
     """Describe a chunk that a search found."""
     record = asdict(found.chunk)
     published = found.chunk.published_at
@@ -221,6 +239,8 @@ def hit(found: Hit) -> dict[str, object]:
         **record,
         "published_at": published.isoformat() if isinstance(published, datetime) else None,
         "score": found.score,
+        "cosine": found.cosine,
+        "chance": found.chance,
     }
 
 
@@ -232,4 +252,5 @@ def encode(vector: NDArray[np.float32], encoding: str) -> list[float] | str:
 
 
 def _source(source: SourceRef) -> dict[str, object]:
-    return asdict(source)
+    published = source.published_at
+    return {**asdict(source), "published_at": published.isoformat() if published else None}

@@ -10,7 +10,7 @@ import logging
 import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,12 +18,17 @@ from include.colours import Colour, Colours, colour_of, settings_of
 from include.documents import open_documents
 from include.embedding_cache import open_embedder
 from include.features import FEATURE_SERVICE, Features, open_features
+from include.ranking import Rankings, open_judge
 from include.settings import Settings
-from include.sources import author_name
-from include.vectors import VectorStore, open_colours
-from ml.answer import Ask, Prepared, prepare
+from include.sources import author_name, load_sources
+from include.vectors import open_colours
+from ml.answer import Ask, Library, Prepared, Voice, prepare, search_passages
+from ml.cite import Sieve, check
 from ml.embed import Embedder
-from ml.types import Feedback, Hit, Message, Trace
+from ml.rerank import Found, Scores
+from ml.types import Answer, Feedback, Message, Trace
+from serving.carried import Carried, read_carried
+from serving.reader import Reader
 from serving.slot import Slot, speak
 
 log = logging.getLogger(__name__)
@@ -91,20 +96,11 @@ async def _in_thread(events: Iterator[Event]) -> AsyncIterator[Event]:
         yield event
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """A colour of the index with its own embedder: they are never mixed."""
-
-    vectors: VectorStore
-    embedder: Embedder
-    fingerprint: str
-
-
 @dataclass(slots=True)
 class _Doors:
     colours: Colours
     features: Features
-    readers: dict[str, _Reader] = field(default_factory=dict)
+    readers: dict[str, Reader] = field(default_factory=dict)
 
 
 class Twin:
@@ -113,39 +109,52 @@ class Twin:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.author = author_name(settings)
+        self.authors = {s.author.id: s.author.name for s in load_sources(settings)}
+        self.rankings = Rankings(settings)
+        self._judge: Scores | None = open_judge(settings)
+        self._carried: dict[str, Carried] = {}
         self._embedders: dict[tuple[str, str], Embedder] = {}
         self._doors: _Doors | None = None
         self._opening = threading.Lock()
 
-    def prepare(self, ask: Ask, service: str = FEATURE_SERVICE, index: str = "") -> Prepared:
-        """Retrieve the evidence for a question and render the prompt.
+    def prepare(
+        self, ask: Ask, service: str = FEATURE_SERVICE, index: str = "", model_id: str = ""
+    ) -> Prepared:
+        """Find the evidence for a question and render the prompt.
 
-        `index` is the fingerprint of the model's index: its own colour is asked, with the embedder of that colour.
+        `index` is the fingerprint of the model's index: its own colour is asked, with the embedder of that
+        colour. The prompt, and how tokens are counted, are the ones that the model carries.
         """
         doors = self._open()
         try:
             reader = self._reader(doors, index)
             style = _style(doors.features, service, ask.author)
-            threshold = self.settings.abstain_below
-            search = reader.vectors.search
-            return prepare(ask, reader.embedder, search, style, self.author, threshold)
+            carried = self._carry(model_id)
+            tokens = self.settings.evidence_tokens
+            voice = Voice(self.author, style, carried.prompt, carried.count, tokens)
+            made = prepare(ask, self._library(reader), voice, self.settings.abstain_below)
         except ConnectionError:
             self.close()
             raise
+        known = {"index": reader.fingerprint, "prompt": carried.prompt.version}
+        return replace(made, how={**made.how, **known, "reranker": self.settings.reranker})
 
-    def retrieve(self, ask: Ask) -> list[Hit]:
-        """Search the live colour of the index alone."""
-        reader = self._reader(self._open(), "")
-        embedding = reader.embedder.encode([ask.question])[0]
-        return reader.vectors.search(
-            ask.question,
-            embedding,
-            limit=ask.limit,
-            author=ask.author,
-            kind=ask.kind,
-            since=ask.since,
-            until=ask.until,
-        )
+    def retrieve(self, ask: Ask) -> list[Found]:
+        """Search the live colour of the index alone, as an answer would."""
+        return search_passages(ask, self._library(self._reader(self._open(), "")))
+
+    def check(self, prepared: Prepared, answer: Answer) -> Answer:
+        """Judge each sentence of what the model said by the sources that it was shown."""
+        claims = check(answer.generated, prepared.sources, *self._words(prepared))
+        return replace(answer, claims=tuple(asdict(c) for c in claims))
+
+    def sieve(self, prepared: Prepared) -> Sieve:
+        """Return what lets only supported sentences pass."""
+        return Sieve(prepared.sources, *self._words(prepared))
+
+    def _words(self, prepared: Prepared) -> tuple[Mapping[str, int], int]:
+        ranking = self.rankings.of(str(prepared.how.get("index", ""))).ranking
+        return ranking.counts, ranking.passages
 
     def index_size(self) -> int:
         """Count the chunks of the live colour."""
@@ -182,13 +191,28 @@ class Twin:
             doors.colours.close()
             doors.features.close()
 
+    def _library(self, reader: Reader) -> Library:
+        return Library(
+            reader.embedder,
+            reader.dense,
+            reader.vectors.search,
+            self.rankings.of(reader.fingerprint),
+            self._judge,
+            self.authors,
+        )
+
+    def _carry(self, model_id: str) -> Carried:
+        if model_id not in self._carried:
+            self._carried[model_id] = read_carried(self.settings, model_id)
+        return self._carried[model_id]
+
     def _open(self) -> _Doors:
         with self._opening:
             if self._doors is None:
                 self._doors = _Doors(open_colours(self.settings), open_features(self.settings))
             return self._doors
 
-    def _reader(self, doors: _Doors, index: str) -> _Reader:
+    def _reader(self, doors: _Doors, index: str) -> Reader:
         """Return the live colour if it fits the fingerprint, else the newest one that does."""
         live = doors.colours.live_name()
         known = doors.readers.get(live)
@@ -205,7 +229,7 @@ class Twin:
         with self._opening:
             return self._read(doors, colour)
 
-    def _read(self, doors: _Doors, colour: Colour | None) -> _Reader:
+    def _read(self, doors: _Doors, colour: Colour | None) -> Reader:
         if colour and colour.name in doors.readers:
             return doors.readers[colour.name]
         # A colour that was written without a name knows no embedder.
@@ -214,7 +238,9 @@ class Twin:
         if key not in self._embedders:
             self._embedders[key] = open_embedder(its)
         fingerprint = colour.fingerprint if colour else ""
-        reader = _Reader(doors.colours.store(colour), self._embedders[key], fingerprint)
+        distance = colour.distance if colour else self.settings.vectors_distance
+        store = doors.colours.store(colour)
+        reader = Reader(store, self._embedders[key], fingerprint, distance)
         if colour:
             doors.readers[colour.name] = reader
         return reader
@@ -225,6 +251,20 @@ def _style(features: Features, service: str, author: str) -> dict[str, float]:
         return features.author_style(service, author)
     except LookupError as error:
         raise NoModel(str(error)) from None
+
+
+def sieved(event: Event, sieve: Sieve | None) -> Iterator[Event]:
+    """Hold the words of a generation back until their sentence is judged; other events pass."""
+    if sieve is None:
+        yield event
+        return
+    text = sieve.feed(str(event["text"])) if "text" in event else ""
+    if "completion_tokens" in event:
+        text = sieve.rest()
+    if text:
+        yield {"text": text}
+    if "text" not in event:
+        yield event
 
 
 def new_trace(
@@ -240,4 +280,6 @@ def new_trace(
         chunk_ids=prepared.chunk_ids,
         abstained=prepared.abstained,
         seconds={**prepared.seconds, "generate": seconds},
+        how=prepared.how,
+        sources=tuple(asdict(s) for s in prepared.sources),
     )

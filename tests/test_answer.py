@@ -1,10 +1,12 @@
 """From a question to a cited answer: what is quoted is verbatim, and what is not known is not guessed."""
 
+from dataclasses import replace
+
 import numpy as np
-import pytest
 from builders import MOMENT, chunk, cleaned
 
-from ml.answer import Ask, finish, opening, prepare, split_sentences
+from ml.answer import Ask, Library, Voice, finish, opening, prepare
+from ml.rerank import Ranker, Ranking
 from ml.types import Hit
 
 ROPE = cleaned(
@@ -38,25 +40,38 @@ def index(*documents):
     """Answer searches with every document's one chunk, and remember what was asked for."""
     asked = []
 
-    def search(text, embedding, **options):
-        asked.append((text, options))
-        return [Hit(chunk(d.text, document=d), 1.0 - 0.1 * i) for i, d in enumerate(documents)]
+    def search(*given, **options):
+        asked.append(options)
+        embedding = given[-1]
+        hits = [
+            Hit(chunk(d.text, document=d), EMBEDDER.encode([d.text])[0] @ embedding)
+            for d in documents
+        ]
+        return sorted(hits, key=lambda h: -h.score)
 
     search.asked = asked
     return search
 
 
+EMBEDDER = WordEmbedder()
+VOICE = Voice("Maren Oduya", {})
+
+
+def library(*documents, **options):
+    search = index(*documents)
+    return Library(EMBEDDER, search, search, Ranker(Ranking()), **options)
+
+
 def prepared(question, *documents, below=0.2, **options):
-    ask = Ask(question, "maren-oduya", **options)
-    return prepare(ask, WordEmbedder(), index(*documents), {}, "Maren Oduya", below)
+    return prepare(Ask(question, "maren-oduya", **options), library(*documents), VOICE, below)
 
 
 def test_a_document_is_named_once_however_many_of_its_passages_were_found():
     passages = [chunk(ROPE.text, position=n, document=ROPE) for n in range(3)]
     hits = [Hit(p, 0.9) for p in passages] + [Hit(chunk(SOUP.text, document=SOUP), 0.2)]
-    ask = Ask("Which rope do you check?", "maren-oduya")
+    found = replace(library(), dense=lambda *_, **__: hits, words=lambda *_, **__: hits)
 
-    ready = prepare(ask, WordEmbedder(), lambda *_, **__: hits, {}, "Maren Oduya", 0.0)
+    ready = prepare(Ask("Which rope do you check?", "maren-oduya"), found, VOICE, 0.0)
 
     assert [(s.number, s.url) for s in ready.sources] == [(1, ROPE.url), (2, SOUP.url)]
 
@@ -114,30 +129,9 @@ def test_the_evidence_stands_in_the_prompt_as_data():
 
 def test_filters_reach_the_search():
     search = index(ROPE)
-    ask = Ask("rope?", "maren-oduya", kind="post", since=MOMENT, until=MOMENT, limit=3)
-    prepare(ask, WordEmbedder(), search, {}, "Maren Oduya", 0.2)
+    ask = Ask("rope?", "maren-oduya", kind="post", since=MOMENT, until=MOMENT)
+    prepare(ask, replace(library(), dense=search), VOICE, 0.2)
 
-    ((_, options),) = search.asked
-    assert options == {
-        "limit": 3,
-        "author": "maren-oduya",
-        "kind": "post",
-        "since": MOMENT,
-        "until": MOMENT,
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "sentences"),
-    [
-        ("One thing is certain here. Another is not so certain.", 2),
-        ("# A heading that is long\n\nThe only sentence is here.", 1),
-        ("Before the code comes this.\n\n```python\nx = 1  # A comment. And More.\n```\n", 1),
-        ("Version 1.2 is out, e.g. for us.", 1),
-    ],
-)
-def test_sentences_are_slices_of_prose(text, sentences):
-    found = split_sentences(text)
-
-    assert len(found) == sentences
-    assert all(s in text for s in found)
+    ((asked),) = search.asked
+    only = {k: asked[k] for k in ("author", "kind", "since", "until")}
+    assert only == {"author": "maren-oduya", "kind": "post", "since": MOMENT, "until": MOMENT}

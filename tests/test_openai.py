@@ -10,13 +10,30 @@ from builders import chunk
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import ValidationError
 
-from ml.types import Answer, Hit, SourceRef, Trace
+from ml.rerank import Found
+from ml.types import Answer, SourceRef, Trace
 from serving import openai
 
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
-SOURCE = SourceRef(1, "d1", "c1", "A rope", "https://example.org/a/", "We check the rope.", 0.9)
-ANSWER = Answer("> We check it. [1]\n\nYes.", "> We check it. [1]", "Yes.", (SOURCE,), False, 7, 2)
-TRACE = Trace("ab12", "m1", MOMENT, "rope?", ANSWER.content, ("c1",), False, {"generate": 0.1})
+SOURCE = SourceRef(
+    1,
+    "d1",
+    "c1",
+    "A rope",
+    "https://example.org/a/",
+    "We check the rope.",
+    0.9,
+    ((4, 22),),
+    "r1",
+    MOMENT,
+)
+CLAIM = {"text": "Yes.", "source": 0, "support": 0.0}
+ANSWER = Answer(
+    "> We check it. [1]\n\nYes.",
+    *("> We check it. [1]", "Yes.", (SOURCE,), False, 7, 2, "length", (CLAIM,)),
+)
+HOW = {"route": "knowledge", "index": "f1", "prompt": "twin-1", "kind": "", "scores": [1.0]}
+TRACE = Trace("ab12", "m1", MOMENT, "rope?", ANSWER.content, ("c1",), False, {"generate": 0.1}, HOW)
 QUESTION = [{"role": "user", "content": "rope?"}]
 
 
@@ -34,7 +51,7 @@ def test_openais_own_type_reads_a_whole_answer():
     read = ChatCompletion.model_validate(openai.completion(ANSWER, TRACE, {}))
 
     assert read.choices[0].message.content == ANSWER.content
-    assert read.choices[0].finish_reason == "stop"
+    assert read.choices[0].finish_reason == "length"
     assert (read.id, read.model, read.created) == ("chatcmpl-ab12", "twin@m1", 1772323200)
     assert (read.usage.prompt_tokens, read.usage.total_tokens) == (7, 9)
 
@@ -50,7 +67,12 @@ def test_an_answer_says_what_it_stands_on_beyond_openais_format():
         "url": "https://example.org/a/",
         "quote": "We check the rope.",
         "score": 0.9,
+        "spans": ((4, 22),),
+        "revision": "r1",
+        "published_at": "2026-03-01T00:00:00+00:00",
     }
+    assert (body["index"], body["prompt_version"]) == ("f1", "twin-1")
+    assert (body["understood"], body["claims"]) == ({"route": "knowledge"}, [CLAIM])
     assert (body["quoted"], body["generated"]) == (ANSWER.quoted, "Yes.")
     assert (body["model_version"], body["trace_id"], body["abstained"]) == ("m1", "ab12", False)
 
@@ -116,9 +138,24 @@ def test_what_cannot_be_done_is_refused_in_words(fields, reason):
     assert reason in request(**fields).refusal()
 
 
+def test_the_turns_before_the_question_are_kept_but_a_clients_system_word_is_not_ours():
+    turns = [
+        {"role": "system", "content": "Obey."},
+        {"role": "user", "content": "Which rope?"},
+        {"role": "assistant", "content": "The old one."},
+    ]
+    earlier = request(messages=[*turns, *QUESTION]).earlier()
+
+    assert [(m.role, m.content) for m in earlier] == [
+        ("user", "Which rope?"),
+        ("assistant", "The old one."),
+    ]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
+        {"steps": {"rerank": "perhaps"}},
         {"messages": []},
         {"messages": [{"role": "user", "content": " \x00\n"}]},
         {"messages": [{"role": "user", "content": "x" * 8_001}]},
@@ -171,7 +208,9 @@ def test_a_vector_is_the_same_in_numbers_and_in_base64():
 
 
 def test_a_hit_is_plain_json_with_its_date_and_score():
-    found = json.loads(json.dumps(openai.hit(Hit(chunk("We check the rope."), 0.5))))
+    found = json.loads(
+        json.dumps(openai.hit(Found(chunk("We check the rope."), 0.5, 0.1, 0.5, 0.9)))
+    )
 
     assert (found["text"], found["score"]) == ("We check the rope.", 0.5)
     assert datetime.fromisoformat(found["published_at"]) == MOMENT

@@ -19,6 +19,7 @@ from include.services import mongo_service
 from include.vectors import open_colours, open_vectors
 from include.vectors_lance import LanceVectors
 from ml.answer import Ask
+from ml.prompts import PROMPT_VERSION
 from ml.types import Feedback
 from serving.slot import Slot
 from serving.twin import LocalSpeaker, NoModel, Twin, describe, new_trace
@@ -68,7 +69,12 @@ def test_a_question_finds_its_article_and_the_authors_style(shared):
     assert ready.sources[0].url == SOURCE_URL
     assert "writing twin of Maren Oduya" in ready.messages[0].content
     assert "words a sentence" in ready.messages[0].content
-    assert set(ready.seconds) == {"retrieve", "compress"}
+    assert set(ready.seconds) == {"retrieve", "rerank", "compress"}
+    assert (ready.how["route"], ready.how["prompt"], ready.how["index"]) == (
+        "knowledge",
+        PROMPT_VERSION,
+        index_mark(shared.settings),
+    )
 
 
 def test_what_the_author_never_wrote_about_is_not_guessed(shared):
@@ -198,7 +204,9 @@ def test_a_trace_is_kept_with_what_was_found_and_may_be_judged(shared):
 
     kept = shared.trace(trace.id)
     assert kept.chunk_ids == ready.chunk_ids
-    assert set(kept.seconds) == {"retrieve", "compress", "generate"}
+    assert set(kept.seconds) == {"retrieve", "rerank", "compress", "generate"}
+    assert kept.how == ready.how
+    assert [s["url"] for s in kept.sources] == [s.url for s in ready.sources]
     assert (kept.question, kept.model_id, kept.abstained) == (QUESTION, "m1", False)
     assert shared.trace("0" * 32) is None
 

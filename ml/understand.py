@@ -1,0 +1,154 @@
+"""Understand a question before anything is searched: what kind it is, what it filters by, and what to search for.
+
+Rules of a few lines each, so that the same question is always understood in the same way and nothing
+is asked of a model. A follow-up question is completed with the earlier turns.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ml.terms import terms
+from ml.types import Kind, Message
+from ml.when import read_period, without
+
+# knowledge: what the author wrote decides. voice: a text is wanted, not a fact. The others need no search.
+Route = Literal["knowledge", "voice", "small talk", "out of scope"]
+# Of earlier turns, no more than this is looked at: questions, and characters of each.
+REMEMBERED, REMEMBERED_CHARACTERS = 2, 400
+# A question with fewer words of its own than this may lean on the one before.
+OWN_TERMS = 2
+
+_SMALL_TALK = re.compile(
+    r"(?:(?:hi|hello|hey|good (?:morning|evening|afternoon)|thanks?(?: you)?(?: (?:so|very) much)?|cheers|bye|goodbye"
+    r"|how are you(?: (?:doing|today))*|nice to meet you|who are you|what are you"
+    r"|are you (?:a )?(?:bot|human|real|robot)"
+    r"|what can you do|what can i ask(?: you)?|ok(?:ay)?|great|cool|test)\b[\s,.!?]*(?:there|twin|again)?[\s,.!?]*)+",
+    re.I,
+)
+_VOICE = re.compile(
+    r"\s*(?:please\s+)?(?:(?:continue|rewrite|rephrase|reword|paraphrase|complete)\b.{0,40}?[:“\"]"
+    r"|(?:write|draft|compose)\b.{0,60}?\b(?:begins?|starts?|opens?|beginning|starting)\b)",
+    re.I | re.S,
+)
+# What no text that was written once can answer.
+_OUT_OF_SCOPE = re.compile(
+    r"\b(?:weather|temperature)\b.{0,30}\b(?:today|tomorrow|now|forecast|tonight)\b"
+    r"|\bwhat(?:'s| is)? (?:the )?(?:time|date|day)(?: is it)?(?: now| today)?\s*\?*$"
+    r"|\b(?:price|stock|exchange rate|score)\b.{0,30}\b(?:right now|today|currently)\b"
+    r"|^\s*(?:what(?:'s| is)|calculate|compute)\s+[\d\s.+*/^()x-]{3,}\s*=?\s*\?*$",
+    re.I,
+)
+_KINDS: tuple[tuple[Kind, str], ...] = (
+    ("post", r"posts?|tweets?|toots?"),
+    ("article", r"articles?|essays?|blog(?: posts?)?|newsletters?"),
+    ("code", r"code|repositor(?:y|ies)|repos?|programs?|functions?|scripts?"),
+)
+_LEANS = re.compile(
+    r"^\W*(?:and|but|so|why|how so|what about|how about|what else|tell me more|go on|more|really)\b"
+    r"|\b(?:it|its|that|this|these|those|they|them|their|he|she|him|her|there|the same|one|ones)\b",
+    re.I,
+)
+# How a question is wrapped; what is inside is what an author would write about.
+_WRAPPING = re.compile(
+    r"^\W*(?:(?:please|can|could|would|will)\b\W*(?:you\b\W*)?)?(?:(?:tell|explain|describe|show)\b\W*(?:me|us)?\W*(?:about\b)?)?"
+    r"\W*(?:(?:what|which|why|how|when|where|who)\b)?\W*(?:(?:do|does|did|are|is|was|were|have|has|would|should|can|could)\b)?"
+    r"\W*(?:(?:I|you|we|one|your|my)\b)?\W*(?:(?:think|say|write|written|believe|know|recommend|feel|advise)\b\W*(?:about|of|on)\b)?",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a question means: `search` is what is looked for, `variants` are other ways of saying it."""
+
+    route: Route
+    search: str
+    variants: tuple[str, ...] = ()
+    author: str = ""
+    kind: Kind | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def understand(
+    question: str,
+    today: datetime | None,
+    earlier: Sequence[Message] = (),
+    authors: Mapping[str, str] | None = None,
+) -> Understood:
+    """Read a question: its kind, its filters, and what it leaves to earlier turns. `authors` are names by id.
+
+    Without `today` no filter is read out of it.
+    """
+    route = read_route(question)
+    if today is None:
+        search = complete(question, earlier)
+        return Understood(route, search, rewrite(search))
+    period, (kind, limit) = read_period(question, today), read_kind(question)
+    plain = without(_drop(question, limit), period)
+    search = complete(plain or question, earlier)
+    author = read_author(question, authors or {})
+    return Understood(route, search, rewrite(search), author, kind, period.since, period.until)
+
+
+def read_route(question: str) -> Route:
+    """Tell small talk, and what nobody can have written about, from a wish for a text and from a question."""
+    if _SMALL_TALK.fullmatch(question.strip()):
+        return "small talk"
+    if _OUT_OF_SCOPE.search(question):
+        return "out of scope"
+    return "voice" if _VOICE.match(question) else "knowledge"
+
+
+def read_kind(question: str) -> tuple[Kind | None, str]:
+    """Find the kind of text that a question is limited to ("in your posts"), and the words that say so."""
+    for kind, names in _KINDS:
+        limited = (
+            r"\b(?:in|from|among|across)\s+(?:any\s+of\s+|all\s+)?(?:my|your|the)"
+            rf"\s+(?:{names})\b(?!\s+(?:review|base))"
+        )
+        if found := re.search(limited, question, re.I):
+            return kind, found[0]
+    return None, ""
+
+
+def read_author(question: str, authors: Mapping[str, str]) -> str:
+    """Find the author whose texts are asked for by name: "by Maren Oduya", "what does Tobias say"."""
+    for author, name in sorted(authors.items()):
+        known = "|".join(re.escape(n) for n in (name, name.split()[0]) if n)
+        asked = rf"\b(?:by|of|from|to|does|did|has|would|do)\s+(?:{known})(?:['’]s)?(?!\w)"
+        if known and re.search(asked, question):
+            return author
+    return ""
+
+
+def complete(question: str, earlier: Sequence[Message]) -> str:
+    """Put the last questions before one that leans on them; a question that stands alone stays as it is."""
+    asked = [m.content[:REMEMBERED_CHARACTERS] for m in earlier if m.role == "user"]
+    if not asked or not leans(question):
+        return question
+    kept = asked[-REMEMBERED:]
+    # A question before the last one helps only where the last one leans as well.
+    return " ".join([*(kept if leans(kept[-1]) else kept[-1:]), question])
+
+
+def leans(question: str) -> bool:
+    """Tell whether a question is understood only after another: it points back, or has no subject of its own."""
+    own = len(set(terms(question)))
+    return own < OWN_TERMS or (own <= 2 * OWN_TERMS and bool(_LEANS.search(question)))
+
+
+def rewrite(question: str) -> tuple[str, ...]:
+    """Say a question in other ways, without a model: the subject alone, and its bare terms."""
+    subject = _WRAPPING.sub("", question, count=1).strip(" ?!.")
+    bare = " ".join(w for w in re.findall(r"[\w'’-]+", question) if terms(w))
+    return tuple(v for v in dict.fromkeys((subject, bare)) if v and v != question)
+
+
+def _drop(question: str, words: str) -> str:
+    """Take words out of a question, and what they leave at its beginning."""
+    left = question.replace(words, " ") if words else question
+    return " ".join(left.split()).lstrip(",;: ")

@@ -1,0 +1,42 @@
+"""What happened for an answer, why it says what it says, and what became of a document. Reads only."""
+
+from dataclasses import asdict
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from fastapi.encoders import jsonable_encoder
+
+from include.lineage import explain_answer, trace_document
+from serving.guard import Refusal, need
+
+routes = APIRouter()
+
+
+@routes.get("/v1/traces/{trace_id}", dependencies=need("watch"))
+async def trace(request: Request, trace_id: str) -> dict[str, object]:
+    """Say what happened for one answer: how it was understood, its passages, its model, its seconds."""
+    found = await anyio.to_thread.run_sync(request.app.state.twin.trace, trace_id)
+    if found is None:
+        raise Refusal(404, f"No answer has the trace {trace_id[:64]!r}.", "not_found")
+    described: dict[str, object] = jsonable_encoder(asdict(found))
+    return described
+
+
+@routes.get("/v1/traces/{trace_id}/why", dependencies=need("watch"))
+async def why(request: Request, trace_id: str) -> dict[str, object]:
+    """Say why an answer says what it says: sources to the character, their documents and crawls, model and dataset."""
+    settings = request.app.state.settings
+    found = await anyio.to_thread.run_sync(explain_answer, settings, trace_id)
+    if found is None:
+        raise Refusal(404, f"No answer has the trace {trace_id[:64]!r}.", "not_found")
+    return found
+
+
+@routes.get("/v1/documents/{document_id}/lineage", dependencies=need("watch"))
+async def lineage(request: Request, document_id: str) -> dict[str, object]:
+    """Say what became of a document: its passages, the datasets and models that learned from it, its answers."""
+    settings = request.app.state.settings
+    found = await anyio.to_thread.run_sync(trace_document, settings, document_id)
+    if found is None:
+        raise Refusal(404, f"There is no document {document_id[:64]!r}.", "not_found")
+    return found

@@ -1,0 +1,92 @@
+"""Why did it say that, and what became of this text: one call each, in both directions."""
+
+import pytest
+from serving_world import QUESTION, SOURCE_URL, UNKNOWN, ask
+
+from include import registry
+from include.documents import open_documents
+from include.lineage import explain_answer, trace_document
+from ml.prompts import PROMPT_VERSION
+
+
+@pytest.fixture(scope="module")
+def answer(stock):
+    return ask(stock)
+
+
+def why(http, answer):
+    return http.get(f"/v1/traces/{answer.trace_id}/why").json()
+
+
+def test_an_answer_is_followed_back_to_the_characters_of_a_crawled_document(
+    answering, http, answer
+):
+    told = why(http, answer)
+    first = told["sources"][0]
+
+    assert (told["question"], told["abstained"]) == (QUESTION, False)
+    assert first["url"] == SOURCE_URL == first["document"]["url"]
+    assert (first["crawl"]["source"], first["crawl"]["kind"]) == ("maren-oduya-notes", "folder")
+    assert first["crawl"]["consent"] == "written for tests, 2026-01-05"
+    assert first["stands"]
+    with open_documents(answering.world) as documents:
+        (clean,) = documents.read_clean([first["document_id"]])
+    assert " … ".join(clean.text[a:b] for a, b in first["spans"]) == first["quote"]
+    assert first["revision"] == clean.revision
+
+
+def test_an_answer_names_the_model_the_index_and_the_prompt_that_made_it(
+    answering, http, answer, served
+):
+    told, version = why(http, answer), registry.read_model(*served)
+
+    assert (told["model"]["id"], told["model"]["dataset_id"]) == (version.id, version.dataset_id)
+    assert told["understood"]["index"] == answer.index
+    assert told["understood"]["prompt"] == answer.prompt_version == PROMPT_VERSION
+    assert told["understood"]["route"] == answer.understood["route"] == "knowledge"
+    assert len(told["understood"]["scores"]) == len(told["chunk_ids"])
+
+
+def test_a_document_is_followed_to_its_passages_datasets_models_and_answers(http, answer, served):
+    version = registry.read_model(*served)
+    document = answer.sources[0]["document_id"]
+    told = http.get(f"/v1/documents/{document}/lineage").json()
+
+    assert told["document"]["url"] == SOURCE_URL
+    (chunks,) = told["chunks"].values()
+    assert answer.sources[0]["chunk_id"] in chunks
+    assert version.dataset_id in told["datasets"]
+    assert {"id": version.id, "champion": False} in told["models"]
+    (mine,) = [a for a in told["answers"] if a["trace_id"] == answer.trace_id]
+    assert (mine["named"], mine["question"]) == (True, QUESTION)
+
+
+def test_an_abstention_stands_on_nothing_and_says_so(stock, http):
+    told = why(http, ask(stock, UNKNOWN))
+
+    assert (told["abstained"], told["sources"]) == (True, [])
+    assert told["chunk_ids"]
+
+
+@pytest.mark.parametrize("path", ["traces/ab12/why", "documents/ab12/lineage", "traces/ab12"])
+def test_what_is_not_known_is_a_404_in_words(http, path):
+    response = http.get(f"/v1/{path}")
+
+    assert response.status_code == 404
+    assert "'ab12'" in response.json()["error"]["message"]
+
+
+def test_a_source_that_was_forgotten_since_is_named_as_gone(answering, answer):
+    world = answering.world.model_copy(update={"mongo_database": answering.world.mongo_database})
+    with open_documents(world) as documents:
+        trace = documents.trace(answer.trace_id)
+        gone = {**trace.sources[0], "document_id": "0" * 32}
+        from dataclasses import replace
+
+        documents.put_trace(replace(trace, id="f" * 32, model_id="gone", sources=(gone,)))
+
+    told = explain_answer(world, "f" * 32)
+
+    assert (told["sources"][0]["document"], told["sources"][0]["stands"]) == (None, False)
+    assert told["model"] is None
+    assert trace_document(world, "0" * 32) is None
