@@ -5,6 +5,7 @@ each passage. Weights come from safetensors only.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ml.rerank import Scores
@@ -12,6 +13,7 @@ from ml.types import Chunk
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BATCH = 8
 
@@ -24,33 +26,39 @@ def load_cross_encoder(name: str) -> Scores:
         tokenizer = AutoTokenizer.from_pretrained(name)
         model = AutoModelForSequenceClassification.from_pretrained(
             name, use_safetensors=True, trust_remote_code=False
-        ).eval()
+        )
     except (OSError, ValueError) as error:
         raise OSError(
             f"The cross-encoder {name!r} could not be loaded ({type(error).__name__}: {str(error)[:200]}). "
             "Set TWIN_RERANKER to own, to a folder, or to a name of the hub."
         ) from None
+    return partial(_judge, model.eval(), tokenizer)
+
+
+def _judge(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    question: str,
+    chunks: Sequence[Chunk],
+) -> list[float]:
+    """Score a question with each passage, some at a time; a passage that is too long is cut."""
+    import torch
+
     longest = min(int(tokenizer.model_max_length), int(model.config.max_position_embeddings))
-
-    def judge(question: str, chunks: Sequence[Chunk]) -> list[float]:
-        import torch
-
-        scores: list[float] = []
-        for start in range(0, len(chunks), BATCH):
-            texts = [f"{c.title}\n{c.text}" for c in chunks[start : start + BATCH]]
-            given = tokenizer(
-                [question] * len(texts),
-                texts,
-                padding=True,
-                truncation="only_second",
-                max_length=longest,
-                return_tensors="pt",
-            )
-            with torch.inference_mode():
-                scores += _scores(model(**given).logits)
-        return scores
-
-    return judge
+    scores: list[float] = []
+    for start in range(0, len(chunks), BATCH):
+        texts = [f"{c.title}\n{c.text}" for c in chunks[start : start + BATCH]]
+        given = tokenizer(
+            [question] * len(texts),
+            texts,
+            padding=True,
+            truncation="only_second",
+            max_length=longest,
+            return_tensors="pt",
+        )
+        with torch.inference_mode():
+            scores += _scores(model(**given).logits)
+    return scores
 
 
 def _scores(logits: "torch.Tensor") -> list[float]:

@@ -9,7 +9,7 @@ from include.lineage import explain_answer, trace_document
 from ml.prompts import PROMPT_VERSION
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def answer(stock):
     return ask(stock)
 
