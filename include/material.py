@@ -12,13 +12,24 @@ from itertools import groupby
 from statistics import fmean
 
 from include.cleaning import clean_originals
+from include.colours import Colours, live_colour
 from include.embedding_cache import open_embedder
 from include.features import FEATURE_SERVICE, open_features
 from include.indexing import index_mark
+from include.ranking import Rankings
+from include.reader import Reader
 from include.settings import Settings
 from include.sources import author_name, load_sources
-from include.vectors import open_vectors
-from ml.answer import SHOWN_CHARACTERS, SHOWN_PASSAGES, Ask, Prepared, Search, prepare
+from include.vectors import open_colours
+from ml.answer import (
+    Ask,
+    Library,
+    Prepared,
+    Voice,
+    choose_steps,
+    prepare,
+    search_passages,
+)
 from ml.chunk import chunk_document
 from ml.embed import Embedder
 from ml.evaluate import Asked, Material
@@ -130,20 +141,15 @@ def _ask(
 ) -> tuple[list[Asked], dict[str, float]]:
     """Ask the answer path what held-out texts answer and what nothing answers; nothing is generated here."""
     questions = [*held_out_questions(passages), *unanswerable_questions()]
-    name = author_name(settings)
-    found: dict[str, list[Hit]] = {q.text: [] for q in questions}
-    with open_features(settings) as features, open_vectors(settings) as vectors:
+    steps = choose_steps(settings.answer_steps, {})
+    asks = {q.text: Ask(q.text, settings.author, limit=DEEP, steps=steps) for q in questions}
+    with open_features(settings) as features, open_colours(settings) as colours:
         style = features.author_style(FEATURE_SERVICE, settings.author)
-        prepared = {
-            q.text: prepare(
-                Ask(q.text, settings.author, limit=DEEP),
-                embedder,
-                _noting(vectors.search, found[q.text]),
-                style,
-                name,
-                settings.abstain_below,
-            )
-            for q in questions
+        library = _library(settings, embedder, colours)
+        voice = Voice(author_name(settings), style, evidence_tokens=settings.evidence_tokens)
+        prepared = {t: prepare(a, library, voice, settings.abstain_below) for t, a in asks.items()}
+        found = {
+            t: [Hit(f.chunk, f.score) for f in search_passages(a, library)] for t, a in asks.items()
         }
     fair = [q for q in questions if q.relevant or not is_told(q.text, found[q.text])]
     spoken = [p for q in fair if q.relevant and not (p := prepared[q.text]).abstained]
@@ -152,18 +158,16 @@ def _ask(
     return [Asked(p.messages, _shown(p)) for p in spoken], measured
 
 
-def _noting(search: Search, hits: list[Hit]) -> Search:
-    """Search as ever, and note what was found."""
-
-    def noting(*given: object, **options: object) -> list[Hit]:
-        hits[:] = search(*given, **options)
-        return list(hits)
-
-    return noting
+def _library(settings: Settings, embedder: Embedder, colours: Colours) -> Library:
+    """Open the live colour of the index as serving does, with the ranking that was learned from it."""
+    mark, live = index_mark(settings), live_colour(colours)
+    distance = live.distance if live else settings.vectors_distance
+    reader = Reader(colours.store(), embedder, mark, distance)
+    return Library(embedder, reader.dense, reader.vectors.search, Rankings(settings).of(mark))
 
 
 def _shown(prepared: Prepared) -> tuple[str, ...]:
-    return tuple(s.quote[:SHOWN_CHARACTERS] for s in prepared.sources[:SHOWN_PASSAGES])
+    return tuple(s.quote for s in prepared.sources)
 
 
 def _measure(

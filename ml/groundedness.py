@@ -15,9 +15,9 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.answer import split_sentences
 from ml.flatten import flatten
 from ml.likeness import FUNCTION_WORDS, calibration_error, separation
+from ml.sentences import split_sentences
 from ml.text import words
 
 Vector = NDArray[np.float32]

@@ -14,6 +14,11 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     return [span for start, end in _prose(text) for span in _cut(text, start, end)]
 
 
+def split_sentences(text: str) -> list[str]:
+    """Cut a passage into its sentences."""
+    return [text[a:b] for a, b in sentence_spans(text)]
+
+
 def _prose(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     for left_out in _LEFT_OUT.finditer(text):

@@ -19,6 +19,7 @@ from include.documents import open_documents
 from include.embedding_cache import open_embedder
 from include.features import FEATURE_SERVICE, Features, open_features
 from include.ranking import Rankings, open_judge
+from include.reader import Reader
 from include.settings import Settings
 from include.sources import author_name, load_sources
 from include.vectors import open_colours
@@ -28,7 +29,6 @@ from ml.embed import Embedder
 from ml.rerank import Found, Scores
 from ml.types import Answer, Feedback, Message, Trace
 from serving.carried import Carried, read_carried
-from serving.reader import Reader
 from serving.slot import Slot, speak
 
 log = logging.getLogger(__name__)

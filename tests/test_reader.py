@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving.reader import as_cosine
+from include.reader import as_cosine
 
 
 @pytest.mark.parametrize(
