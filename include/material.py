@@ -12,7 +12,7 @@ from itertools import groupby
 from statistics import fmean
 
 from include.cleaning import clean_originals
-from include.colours import Colours, live_colour
+from include.colours import Colours, colour_of
 from include.embedding_cache import open_embedder
 from include.features import FEATURE_SERVICE, open_features
 from include.indexing import index_mark
@@ -159,10 +159,12 @@ def _ask(
 
 
 def _library(settings: Settings, embedder: Embedder, colours: Colours) -> Library:
-    """Open the live colour of the index as serving does, with the ranking that was learned from it."""
-    mark, live = index_mark(settings), live_colour(colours)
-    distance = live.distance if live else settings.vectors_distance
-    reader = Reader(colours.store(), embedder, mark, distance)
+    """Open the colour of the index that this installation makes, as serving does, with the ranking learned from it."""
+    mark = index_mark(settings)
+    # After a way back, another embedder's colour may be live.
+    colour = colour_of(colours.all(), colours.live_name(), mark)
+    distance = colour.distance if colour else settings.vectors_distance
+    reader = Reader(colours.store(colour), embedder, mark, distance)
     return Library(embedder, reader.dense, reader.vectors.search, Rankings(settings).of(mark))
 
 
