@@ -54,7 +54,11 @@ def test_two_models_are_compared_and_the_judge_is_put_to_the_test(served, tmp_pa
     assert len(json.loads(kept.read_text())["judged"]) == 2 + 4
 
 
-def test_the_platforms_own_endpoint_may_be_asked_and_its_failures_are_counted(answering, tmp_path):
+def test_the_platforms_own_endpoint_may_be_asked_and_its_failures_are_counted(
+    answering, monkeypatch
+):
+    monkeypatch.setattr(judging, "ASKED", 1)
+    monkeypatch.setattr(judging, "KNOWN", 1)
     model_id = str(answering.slot.state().model_id)
     world = answering.world.model_copy(
         update={"llm_url": f"{answering.url}/v1", "serve_url": answering.url, "llm_calls": 100}
@@ -62,10 +66,11 @@ def test_the_platforms_own_endpoint_may_be_asked_and_its_failures_are_counted(an
 
     record = judge_models(world, model_id)
 
-    # A model of a few hundred thousand weights writes no JSON.
-    assert record["summary"]["pairs"] == 2 and record["bias"]["known_pairs"] == 4
+    # A model of a few hundred thousand weights writes no JSON, where it can read the whole question at all.
+    assert record["summary"]["pairs"] == record["bias"]["known_pairs"] == 1
     assert record["bias"]["right"] == record["summary"]["left"] == 0
-    assert record["requests"]["unusable"] >= 12 and record["judge"]["url"].startswith(answering.url)
+    assert record["requests"]["unusable"] + record["requests"]["failed"] >= 3
+    assert record["judge"]["url"].startswith(answering.url)
 
 
 def test_a_spent_budget_ends_it_and_says_how_to_go_on(served):
