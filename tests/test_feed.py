@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from web_site import article, blog, visit
 
-from include.crawlers.feed import MAX_PARTS
+from include.crawlers.feed import MAX_PARTS, MAX_TAGS
 from include.settings import ROOT
 
 SAVED = ROOT / "tests" / "saved" / "web"
@@ -48,4 +48,11 @@ def test_json_that_is_no_feed_is_a_sentence(site, settings, documents, text):
     site.pages["/feed.xml"] = text
 
     with pytest.raises(ValueError, match=r"feed.*at http"):
+        visit(site, settings, documents)
+
+
+def test_a_feed_of_nothing_but_tags_is_a_sentence(site, settings, documents):
+    site.pages["/feed.xml"] = "<rss version='2.0'>" + "<a>" * (2 * MAX_TAGS)
+
+    with pytest.raises(ValueError, match=f"feed at http.* has more than {MAX_TAGS} tags"):
         visit(site, settings, documents)

@@ -19,6 +19,8 @@ from ml.types import Source
 
 # A feed may be in parts, newest first, but not without end.
 MAX_PARTS = 30
+# A parser needs half a minute for a few megabytes of nothing but tags.
+MAX_TAGS = 100_000
 
 
 def crawl(settings: Settings, source: Source, web: Web, documents: Documents) -> Crawl:
@@ -41,6 +43,8 @@ def read_feed(page: Page) -> tuple[list[Listed], str]:
     # Nobody needs entities of one's own in a feed, and they can be made to grow without end.
     if re.search("<!ENTITY", text, re.IGNORECASE):
         raise ValueError(f"The feed at {page.url} declares XML entities; it is not read.")
+    if text.count("<") > 2 * MAX_TAGS:
+        raise ValueError(f"The feed at {page.url} has more than {MAX_TAGS} tags; it is not read.")
     import feedparser
 
     # As a stream: given bytes, feedparser would open a file of that name.
