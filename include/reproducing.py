@@ -64,7 +64,8 @@ def reproduce_model(
     )
     with open_experiment(world, "reproduce", model_id) as run:
         kept = KeptRun(run, scratch / CURVE)
-        metrics = train(base, *samples, _recipe(version), scratch, kept, log.info)
+        given = (base, *samples, _recipe(version), scratch, kept, log.info)
+        metrics = train(*given, workers=settings.train_workers)
     lines = [
         Line("dataset", dataset.id, dataset.id, f"{len(dataset.files)} files, same hashes", True),
         Line("base model", version.base_model, version.base_model, "same weights", True),
