@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ml.cite import abstention, cite, quote
 from ml.compress import Count, Extract, compress, whole
+from ml.injection import is_stuffed
 from ml.prompts import Prompt, twin_messages
 from ml.rerank import Found, Ranker, Scores, best_first, join
 from ml.types import Answer, Hit, Kind, Message, SourceRef
@@ -230,7 +231,7 @@ def _rerank(ask: Ask, meant: Understood, found: list[Found], library: Library) -
     elif library.judge and ranked:
         read = ranked[: max(JUDGED, ask.limit)]
         ranked = best_first(read, library.judge(meant.search, [f.chunk for f in read]))
-    return ranked[: ask.limit]
+    return [f for f in ranked[: 3 * ask.limit] if not is_stuffed(f.chunk.text)][: ask.limit]
 
 
 def _compress(

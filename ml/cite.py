@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ml.compress import Extract
+from ml.injection import defuse
 from ml.rerank import Found
 from ml.sentences import sentence_spans
 from ml.terms import covered, terms, weigh
@@ -38,9 +39,9 @@ def cite(extracts: Sequence[Extract]) -> tuple[SourceRef, ...]:
 
 
 def quote(sources: Sequence[SourceRef]) -> str:
-    """Quote the best source word for word, and the second where it comes close."""
+    """Quote the best source word for word, and the second where it comes close; what loads something is disarmed."""
     shown = [s for s in sources[:2] if s.score >= sources[0].score - SECOND_SOURCE]
-    return "\n\n".join(f"> {' '.join(s.quote.split())} [{s.number}]" for s in shown)
+    return "\n\n".join(f"> {' '.join(defuse(s.quote).split())} [{s.number}]" for s in shown)
 
 
 def abstention(found: Sequence[Found], reason: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.injection import speaks_to_a_model
 from ml.rerank import Found, Ranker
 from ml.sentences import sentence_spans
 from ml.types import Chunk
@@ -66,9 +67,12 @@ def compress(
 
 
 def whole(found: Sequence[Found], count: Count, budget: int) -> list[Extract]:
-    """Keep whole passages, best first, as many as the budget holds, and the first one in any case."""
+    """Keep whole passages, best first, as many as the budget holds, and the first one in any case.
+
+    One with a sentence to a model is left out.
+    """
     kept: list[Extract] = []
-    for passage in found:
+    for passage in (f for f in found if not speaks_to_a_model(f.chunk.text)):
         budget -= count(passage.chunk.text)
         if budget < 0 and kept:
             break
@@ -77,8 +81,9 @@ def whole(found: Sequence[Found], count: Count, budget: int) -> list[Extract]:
 
 
 def _spans(chunk: Chunk) -> list[tuple[int, int]]:
-    """Find the sentences of a passage; one without any, such as a program, is taken as it is."""
-    return sentence_spans(chunk.text) or [(0, len(chunk.text))]
+    """Find the sentences of a passage but for those to a model; one without any, such as a program, is taken whole."""
+    spans = sentence_spans(chunk.text) or [(0, len(chunk.text))]
+    return [(a, b) for a, b in spans if not speaks_to_a_model(chunk.text[a:b])]
 
 
 def _worth(

@@ -15,7 +15,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel
 
-from ml.prompts import neutralise
+from ml.injection import neutralise
 from ml.types import Message
 
 # Texts of fewer words are not made a measure for others.

@@ -10,10 +10,10 @@ from builders import chunk, cleaned
 from ml.answer import Ask, Library, Voice, prepare
 from ml.conversation import load_conversation, sft_rows
 from ml.examples import make_examples
+from ml.injection import neutralise
 from ml.prompts import (
     PROMPT_VERSION,
     from_values,
-    neutralise,
     read_prompt,
     to_values,
     twin_messages,
@@ -104,7 +104,7 @@ def test_what_is_trained_and_what_is_served_are_the_same_tokens(tiny_base):
         "The rope that looks sound is the one to check, because nobody else in this harbour does."
     )
     document = cleaned(f"## Why check ropes?\n\n{section}\n\n" + "Another day. " * 20)
-    examples = make_examples([document], {document.id: "train"}, style, "Maren Oduya", 10)
+    examples = make_examples([document], {document.id: "train"}, style, "Maren Oduya")
     sample = next(e for e in examples if e.task == "answer")
     conversation = load_conversation(tiny_base)
     hit = Hit(chunk(section, document=document), 0.9)

@@ -15,15 +15,10 @@ from typing import Any
 
 import yaml
 
+from ml.injection import neutralise
 from ml.types import Message
 
 PROMPT_VERSION = "twin-1"
-
-# Markers that some family of chat models reads as structure, and characters that hide text from people.
-_TEMPLATE_TOKENS = re.compile(
-    r"<\|[^|>\n]{0,40}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>"
-)
-_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +50,6 @@ def from_values(values: Mapping[str, Any]) -> Prompt:
 def to_values(prompt: Prompt) -> dict[str, object]:
     """Turn a prompt into what a model carries with it."""
     return asdict(prompt)
-
-
-def neutralise(text: str) -> str:
-    """Strip chat-template tokens and invisible characters, until none can be formed from the rest."""
-    if text.isascii() and "<" not in text and "[" not in text:
-        return text  # as most texts are
-    previous = ""
-    while previous != text:
-        previous, text = text, _TEMPLATE_TOKENS.sub(" ", _INVISIBLE.sub("", text))
-    return text
 
 
 def twin_messages(
