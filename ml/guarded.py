@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.checkpoints import room_on_disk, vouch
 from ml.curve import Curve
+from ml.packing import UNLEARNED, answer_loss
 from ml.stopping import Look, best_look, has_stalled
 
 if TYPE_CHECKING:
@@ -69,6 +70,27 @@ class Guarded:
 
     def _size(self) -> int:
         return int(self.accelerator.num_processes)  # type: ignore[attr-defined]
+
+
+class AnswersOnly:
+    """Stands before TRL's trainer of answers, whose own loss makes the logits twice: twice as long on a CPU."""
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Return the mean loss of the answers' tokens, of those of the whole step where their number is told."""
+        if return_outputs:
+            raise NotImplementedError("Only losses are looked at: keep prediction_loss_only.")
+        head = self.model.get_output_embeddings()  # type: ignore[attr-defined]
+        loss = answer_loss(model, head, inputs)
+        if num_items_in_batch is None:
+            return loss / inputs["labels"][:, 1:].ne(UNLEARNED).sum()
+        # The gradients of all processes are averaged, but the number is of all of them.
+        return loss / num_items_in_batch * self.accelerator.num_processes  # type: ignore[attr-defined]
 
 
 class Hooks:

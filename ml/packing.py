@@ -1,11 +1,12 @@
 """Sequences side by side in the rows of one batch, none of which sees another.
 
 Positions begin anew with every sequence, and there is no attention mask: the models of transformers
-then make one from the positions, so that what is packed learns exactly as it would alone.
+then make one from the positions, so that what is packed learns exactly as it would alone. Logits are made for
+answer tokens only.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -51,3 +52,23 @@ def collate(
             positions[number, start:] = torch.arange(longest - start)
             start = end
     return {"input_ids": ids, "labels": labels, "position_ids": positions}
+
+
+def answer_loss(model: Any, head: Any, batch: "Mapping[str, torch.Tensor]") -> "torch.Tensor":
+    """Sum the losses of the answers' tokens, in nats; `head` is the model's output layer."""
+    import torch
+
+    labels = batch["labels"][:, 1:]
+    wanted = labels != UNLEARNED
+
+    def keep(_: object, given: tuple["torch.Tensor", ...]) -> tuple["torch.Tensor"]:
+        return (given[0][:, :-1][wanted].unsqueeze(0),)
+
+    # Before the output layer, so that whatever a family does to its logits is done to these.
+    hook = head.register_forward_pre_hook(keep)
+    try:
+        said = {name: batch[name] for name in ("input_ids", "position_ids")}
+        logits = model(**said, use_cache=False).logits[0]
+    finally:
+        hook.remove()
+    return torch.nn.functional.cross_entropy(logits.float(), labels[wanted], reduction="sum")

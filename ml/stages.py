@@ -16,7 +16,7 @@ from ml.adapters import adapt, load_trainable, refuse_strange, width_of, write_a
 from ml.checkpoints import last_checkpoint, read_state
 from ml.conversation import Conversation, dpo_rows, load_conversation, sample_order, sft_rows
 from ml.curve import Clock, Curve, Log, Report, Watch, sum_up
-from ml.guarded import BEST, Guarded, guards, is_out_of_memory, looks_of, steps_of
+from ml.guarded import BEST, AnswersOnly, Guarded, guards, is_out_of_memory, looks_of, steps_of
 from ml.models import learning_rate
 from ml.packing import collate
 from ml.recipe import Recipe
@@ -88,8 +88,8 @@ def learn_answers(stage: Stage, examples: Sequence[Example]) -> Measured:
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    class Answering(Guarded, SFTTrainer):
-        """TRL's trainer, guarded."""
+    class Answering(AnswersOnly, Guarded, SFTTrainer):
+        """TRL's trainer, guarded, with logits for answers only."""
 
     recipe, conversation = stage.recipe, load_conversation(stage.base)
 
