@@ -5,7 +5,7 @@ from the documents' history. The history and the online store are both looked at
 time. The earlier measurements of a document cannot be compared: only its last one is known by its digest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from include.feature_online import online_form
@@ -29,12 +29,16 @@ class Faults:
 
 
 def find_faults(
-    features: Features, states: Mapping[str, MeasuredState], unlike: Iterable[str] = ()
+    features: Features, states: Mapping[str, MeasuredState], sources: Mapping[str, str]
 ) -> dict[str, Faults]:
-    """Find what is wrong, by view; `unlike` are documents that no longer say what was measured."""
+    """Find what is wrong, by view; `sources` are hashes of the documents as they are now.
+
+    One that was measured in another state is altered; one that waits to be measured keeps what it has.
+    """
     documents, authors = KEYS
     found = _compare(features, documents, {i: s.row for i, s in states.items() if s.row})
-    found.altered |= set(unlike)
+    found.altered |= {i for i, s in states.items() if sources.get(i, s.source) != s.source}
+    found.orphans -= sources.keys() - states.keys()
     means, kept = features.means(), features.history(authors)
     newest = (row for part in rows_of(latest(means, KEYS[authors])) for row in part)
     wrong = _compare(features, authors, {r[KEYS[authors]]: row_digest(r) for r in newest})

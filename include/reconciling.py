@@ -72,9 +72,8 @@ def _reconcile_features(settings: Settings, sources: Mapping[str, str]) -> dict[
         states = documents.measured()
         if not states and not has_features(settings):
             return dict(counts)
-        unlike = {i for i, s in states.items() if sources.get(i, s.source) != s.source}
         with open_features(settings) as features:
-            faults = find_faults(features, states, unlike)
+            faults = find_faults(features, states, sources)
             for view, each in faults.items():
                 counts.update(features_missing=len(each.missing))
                 counts.update(features_orphans=len(each.orphans))

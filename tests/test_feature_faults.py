@@ -78,7 +78,7 @@ def test_rows_in_feast_that_are_missing_altered_or_nobodys_are_repaired_and_repo
     feast.keep([*history[:1], {**lied, "words": 5}, *history[2:], stray])
     feast.keep([*feast.rows(), {**history[3], "mtld": 1.0, "event_timestamp": later}])
     with open_documents(measured) as documents, open_features(measured) as features:
-        wrong = find_faults(features, documents.measured())["document_style"]
+        wrong = find_faults(features, documents.measured(), {})["document_style"]
     assert (wrong.missing, len(wrong.altered)) == ({lost["document_id"]}, 3)
     assert wrong.orphans == {"nobody", "only-online"}
 

@@ -123,7 +123,7 @@ def show(title: str, count: int, rows: dict[str, Run], wanted: Pairs) -> None:
         times = (f"{seconds:.3f}", f"{seconds / ours:.1f}", f"{cpu:.3f}", f"{cpu / our_cpu:.1f}")
         quality = (f"{right / max(len(wanted), 1):.4f}", f"{right / max(len(found), 1):.4f}")
         table.add_row(name, *times, f"{count / seconds:,.0f}", *quality)
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 def near(count: int) -> None:

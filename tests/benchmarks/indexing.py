@@ -1,10 +1,10 @@
 """Recall@10, milliseconds a question, memory and bytes, by kind of index and distance, on both stores.
 
 `python tests/benchmarks/indexing.py [VECTORS…] [--stores LanceDB,Weaviate] [--distances cosine,…] [--kinds hnsw+none,…]
-[--results FILE]`: the passages of the demo's articles, then so many synthetic vectors (5,000 unless told otherwise),
-by cosine unless told otherwise. Exact answers are worked out in the same run. Each row is filled by one process and
-asked by another, and a Weaviate is started anew for both: memory is that of a server that has just started and answered
-the questions, or what LanceDB added to the process that asked it. What FILE holds is not measured again.
+[--results FILE] [--no-demo]`: the passages of the demo's articles, then so many synthetic vectors (5,000 unless told
+otherwise), by cosine unless told otherwise. Exact answers are worked out in the same run. Each row is filled by one
+process and asked by another, and a Weaviate is started anew for both: memory is that of a server that has just started
+and answered the questions, or what LanceDB added to the process that asked it. What FILE holds is not measured again.
 """
 
 import argparse
@@ -191,6 +191,7 @@ def main() -> None:
     """Print one table for the demo's passages and one for each number of synthetic vectors."""
     parser = argparse.ArgumentParser()
     parser.add_argument("sizes", type=int, nargs="*", default=[5_000])
+    parser.add_argument("--demo", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--stores", default=",".join(STORES))
     parser.add_argument("--distances", default="cosine", help=", ".join(DISTANCES))
     parser.add_argument("--kinds", default=",".join(KINDS), help=", ".join(KINDS))
@@ -204,17 +205,18 @@ def main() -> None:
         )
     ]
     known = read(given.results)
-    for title, vectors in corpora(given.sizes):
+    for title, vectors in corpora(given.sizes, given.demo):
         table = Table(*COLUMNS.split("|"), title=title)
         for row in rows(title, vectors, wanted, known, given.results):
             table.add_row(*row["names"][1:], *shown(row))
         Console(width=120).print(table)
 
 
-def corpora(sizes: list[int]) -> Iterator[tuple[str, Vector]]:
+def corpora(sizes: list[int], demo: bool) -> Iterator[tuple[str, Vector]]:
     """Yield what is indexed, with its title."""
-    embedded = demo_passages()
-    yield f"{len(embedded)} passages of the demo", embedded
+    if demo:
+        embedded = demo_passages()
+        yield f"{len(embedded)} passages of the demo", embedded
     for many in sizes:
         yield f"{many:,} synthetic vectors of {SIZE} numbers", synthetic(many)
 
