@@ -7,7 +7,9 @@ is kept in the journal and as a page under `erasures/`.
 """
 
 import logging
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +28,9 @@ from include.withdrawals import stale, withdrawn
 from ml.types import Rejected, digest
 
 log = logging.getLogger(__name__)
+
+# How long to wait for others to let go of the embedded server's file.
+BUSY_SECONDS = 10.0
 
 
 def forget_document(settings: Settings, url: str) -> dict[str, object]:
@@ -60,6 +65,8 @@ def _forget(
         copies = sorted({c for i in ids for c in documents.copies_of(i)} - named)
         with open_vectors(settings) as vectors, open_features(settings) as features:
             found = _empty_places(Doors(settings, documents, vectors, features), wanted)
+        # Always: an erasure may have been killed just before this.
+        found = (*found, _overwrite_deleted(settings))
         erasure = _erasure(settings, subject, wanted, found, tuple(copies))
         documents.put_run("forget_document", f"{subject} {at}", erasure.record(), at)
         _wish_to_retrain(documents, erasure)
@@ -78,6 +85,20 @@ def _empty_places(doors: Doors, wanted: Wanted) -> tuple[Found, ...]:
         if before[place.name]:
             place.erase(doors, wanted)
     return tuple(Found(p.name, p.what, before[p.name], p.find(doors, wanted)) for p in PLACES)
+
+
+def _overwrite_deleted(settings: Settings) -> Found:
+    """Write the embedded document server's file anew: deleted records stay in its free pages and its log until then."""
+    file, left = settings.data_dir / "mongo.db", 0
+    if file.exists():
+        try:
+            with closing(sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)) as base:
+                base.execute("VACUUM")
+                left = int(base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            log.warning("%s was not written anew: %s", file, error)
+            left = 1
+    return Found("deleted_records", "deleted records in the document server's own file", 0, left)
 
 
 def _erasure(

@@ -1,7 +1,9 @@
 """Files forget too (include/erasure_files.py): experiments, decisions, kept answers, logs, and what training left."""
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,16 @@ def test_a_kept_copy_of_a_repository_is_found_by_what_is_or_was_in_it(settings: 
         assert copies_with(settings, [url]) == []
     forgotten = forgetting.forget_document(settings, f"{web}/blob/HEAD/a%20knot.py")
     assert forgotten["repository_copies"] == 1 and not bare.exists()
+
+
+def test_deleted_records_leave_the_embedded_server_s_file(tmp_path: Path):
+    world = Settings(data_dir=tmp_path)
+    with closing(sqlite3.connect(tmp_path / "mongo.db", isolation_level=None)) as server:
+        server.execute("PRAGMA journal_mode=WAL")
+        server.execute("CREATE TABLE t (x)")
+        server.execute("INSERT INTO t VALUES (?)", (SENTENCE * 500,))
+        server.execute("DELETE FROM t")
+        assert holding(tmp_path, SENTENCE)
+
+        assert forgetting._overwrite_deleted(world).after == 0
+        assert holding(tmp_path, SENTENCE) == set()
