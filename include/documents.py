@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from include.batches import Batches
 from include.erasures import Erasures
 from include.journal import Journal
 from include.records import (
@@ -69,7 +70,7 @@ def open_documents(settings: Settings, client: "MongoClient[Record] | None" = No
     return Documents(client, settings.mongo_database)
 
 
-class Documents(Rejections, Journal, Erasures):
+class Documents(Rejections, Journal, Batches, Erasures):
     """Everything that one world keeps in MongoDB. Times are aware and in UTC, both ways."""
 
     def stage(self, documents: Iterable[Document]) -> int:

@@ -26,6 +26,9 @@ class Speaks(Protocol):
     """What the answer path needs of an engine."""
 
     context: int
+    # Bytes that it takes alone, and those that it shares with others over one base model.
+    memory: int
+    shared: int
 
     def stream(
         self,

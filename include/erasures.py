@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from include.batches import ANSWERS
 from include.collections import Collections
 from include.records import Record
 from ml.types import digest
@@ -56,8 +57,9 @@ class Erasures(Collections):
         return sorted(str(r["_id"]) for r in self._collection("traces").find({}) if quotes(r))
 
     def forget_answers(self, trace_ids: Iterable[str]) -> None:
-        """Delete traces, and what readers said of them."""
+        """Delete traces, what readers said of them, and the same answers in batches."""
         wanted = list(trace_ids)
+        self._collection(ANSWERS).delete_many({"trace": {"$in": wanted}})
         for name in ("feedback", "traces"):
             self._delete(name, wanted)
 

@@ -84,6 +84,8 @@ class Settings(BaseModel):
     engine: Literal["auto", "transformers", "llamacpp", "vllm"] = "auto"
     # Weights of llama.cpp: f32, which says what the reference says, or q8_0: smaller and faster, other words.
     engine_precision: Literal["f32", "q8_0"] = "f32"
+    # Megabytes of a replica for models that are asked for by name, beside the one in its slot; 0: none are kept.
+    shelf_megabytes: int = Field(default=1024, ge=0)
     # http://host:port of a vLLM server (serving/requirements-vllm.txt), and its key if it asks for one.
     vllm_url: str = ""
     vllm_api_key: SecretStr = SecretStr("")
@@ -139,6 +141,8 @@ class Settings(BaseModel):
     # Tokens of evidence and earlier turns that the model is shown; a larger model may be given more.
     evidence_tokens: int = 400
 
+    # OpenTelemetry spans of the endpoint; where they go is said by the standard OTEL_* variables.
+    telemetry: bool = False
     # What one API key may ask: requests a second on average, and at once.
     requests_per_second: float = 5.0
     requests_burst: float = 20.0

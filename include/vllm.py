@@ -28,6 +28,8 @@ class VllmGenerator:
         self, client: httpx.Client, conversation: Conversation, name: str, context: int
     ) -> None:
         self.context = context
+        # The memory is the server's.
+        self.memory = self.shared = 0
         self._client, self._conversation, self._name = client, conversation, name
 
     def stream(

@@ -34,6 +34,9 @@ class Generator:
 
     def __init__(self, model: "PreTrainedModel", conversation: Conversation, name: str) -> None:
         self.context = int(model.config.get_text_config().max_position_embeddings)
+        # Bytes that it takes alone, and those that it shares with others over one base model: none here.
+        self.memory = sum(p.numel() * p.element_size() for p in model.parameters())
+        self.shared = 0
         self._model = model.eval()
         self._conversation = conversation
         self._name = name

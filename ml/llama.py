@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from xllamacpp import Server
 
 # Answers that are made at once, and tokens that each may read and write: memory is set aside for all of them.
-SLOTS, CONTEXT = 8, 8_192
+SLOTS, CONTEXT = 8, 4_096
 # Bytes of weights below which one thread is faster than waiting for others.
 SMALL = 64_000_000
 # llama.cpp draws from 32 bits.
@@ -39,9 +39,16 @@ class LlamaGenerator:
     """A model in llama.cpp with its own tokenizer; `context` is the number of tokens of one answer with its prompt."""
 
     def __init__(
-        self, conversation: Conversation, server: "Server", name: str, context: int
+        self,
+        conversation: Conversation,
+        server: "Server",
+        name: str,
+        context: int,
+        memory: tuple[int, int],
     ) -> None:
         self.context = context
+        # Bytes that it takes alone, and those that it shares with others over one base model.
+        self.memory, self.shared = memory
         self._conversation = conversation
         self._server = server
         self._name = name
@@ -122,21 +129,30 @@ def load_llama(base: Path, adapter: Path | None, cache: Path, precision: str) ->
     folder = Path(tempfile.mkdtemp(prefix="llama-"))
     try:
         lora = adapter_gguf(base, adapter, folder / "adapter.gguf") if adapter else None
-        context = min(_longest(base), CONTEXT)
+        config = _config(base)
+        context = min(int(config.max_position_embeddings), CONTEXT)
         server = _open(weights, lora, context, precision, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    generator = LlamaGenerator(conversation, server, base.name, context)
+    own = _cache_bytes(config, context, precision) + (lora.stat().st_size if lora else 0)
+    memory = own, weights.stat().st_size
+    generator = LlamaGenerator(conversation, server, base.name, context, memory)
     weakref.finalize(generator, shutil.rmtree, folder, ignore_errors=True)
     return generator
 
 
-def _longest(base: Path) -> int:
+def _config(base: Path) -> Any:
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(str(base), local_files_only=True)
-    return int(config.get_text_config().max_position_embeddings)
+    return AutoConfig.from_pretrained(str(base), local_files_only=True).get_text_config()
+
+
+def _cache_bytes(config: Any, context: int, precision: str) -> int:
+    """Count the bytes of keys and values of all places."""
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    width = 2 * config.num_hidden_layers * config.num_key_value_heads * head
+    return int(SLOTS * context * width * (4 if precision == "f32" else 2))
 
 
 def _open(weights: Path, lora: Path | None, context: int, precision: str, folder: Path) -> "Server":

@@ -80,6 +80,12 @@ def learning_rate(name: str) -> float:
     return float(facts.get("learning_rate", _catalogue()["learning_rate"]))
 
 
+def catalogue_names() -> dict[str, str]:
+    """Return the catalogue's models with their names on the hub, empty for what is no model of the hub."""
+    models: dict[str, Mapping[str, Any]] = _catalogue()["models"]
+    return {m: f"{facts['hub']}/{m}" if "hub" in facts else "" for m, facts in models.items()}
+
+
 def local_folder(name: str) -> str:
     """Return the folder of a model; one of the hub is downloaded, unless it is too large for this machine."""
     folder = Path(name).expanduser()

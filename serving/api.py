@@ -23,10 +23,13 @@ from fastapi.responses import (
 
 from include.settings import Settings
 from ml.answer import Ask, Prepared, choose_steps, finish, opening
+from ml.constrain import grammar
 from ml.types import Answer, Feedback, Trace
-from serving import openai, traces
+from serving import models, openai, openapi, traces
 from serving.budget import reserve, settle
 from serving.guard import Refusal, authenticate, install_guard, need
+from serving.models import check_model, why_no_model
+from serving.spans import install_spans, record_answer
 from serving.twin import Event, NoModel, Speaker, Twin, new_trace, sieved
 
 log = logging.getLogger(__name__)
@@ -41,8 +44,10 @@ def build_api(twin: Twin, speaker: Speaker, settings: Settings) -> FastAPI:
     api = FastAPI(title="LLM Twin", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     api.state.twin, api.state.speaker = twin, speaker
     install_guard(api, settings)
+    install_spans(api, settings)
     api.include_router(_open_routes)
-    for router in (_routes, traces.routes):
+    api.include_router(openapi.routes)
+    for router in (models.routes, _routes, traces.routes):
         api.include_router(router, dependencies=[Depends(authenticate)])
     return api
 
@@ -79,38 +84,15 @@ async def page_file(name: str) -> FileResponse:
     return FileResponse(PAGE / name)
 
 
-@_routes.get("/v1/models")
-async def models(request: Request) -> dict[str, object]:
-    """List the names that `model` may have."""
-    state = await request.app.state.speaker.state()
-    names = ["twin", f"twin@{state['model_id']}"] if state["model_id"] else ["twin"]
-    listed = [{"id": n, "object": "model", "created": 0, "owned_by": "llm-twin"} for n in names]
-    return {"object": "list", "data": listed}
-
-
-@_routes.get("/v1/models/{name:path}")
-async def model_by_name(request: Request, name: str) -> dict[str, object]:
-    """Describe one model."""
-    await _check_model(request, name)
-    return {"id": name, "object": "model", "created": 0, "owned_by": "llm-twin"}
-
-
-@_routes.get("/model")
-async def model(request: Request) -> dict[str, object]:
-    """Say which model answers, which one is wished, why they differ, and how large the index is."""
-    state = await request.app.state.speaker.state()
-    size = await anyio.to_thread.run_sync(request.app.state.twin.index_size)
-    return {**state, "chunks": size}
-
-
 @_routes.post("/v1/chat/completions", response_model=None, dependencies=need("chat"))
 async def chat(request: Request, body: openai.ChatRequest) -> Response | dict[str, object]:
     """Answer the last user message with quoted evidence, sources and generated text."""
     if refusal := body.refusal():
         raise Refusal(400, refusal, "unsupported")
-    state = await _check_model(request, body.model)
+    await anyio.to_thread.run_sync(_check_schema, body)
+    state = await check_model(request, body.model)
     if not state["model_id"]:
-        raise NoModel(_why_no_model(state))
+        raise NoModel(why_no_model(state))
     settings, twin = request.app.state.settings, request.app.state.twin
     ask = _ask(settings, body)
     service = str(state["feature_service"])
@@ -122,10 +104,12 @@ async def chat(request: Request, body: openai.ChatRequest) -> Response | dict[st
     if body.stream:
         stream = _stream(request, body, ask, prepared, str(state["model_id"]))
         return StreamingResponse(stream, media_type="text/event-stream")
-    events = [e async for e in _speak(request, body, ask, prepared)]
-    answer, trace = _conclude(twin, ask, prepared, events, str(state["model_id"]))
+    model_id = str(state["model_id"])
+    events = [e async for e in _speak(request, body, ask, prepared, model_id)]
+    answer, trace = _conclude(twin, ask, prepared, events, model_id)
     await _remember(request, ask, answer, trace)
-    return openai.completion(answer, trace, {})
+    form = openai.completion if body.schema_asked() is None else openai.json_completion
+    return form(answer, trace)
 
 
 @_routes.post("/v1/retrieve", dependencies=need("search"))
@@ -179,14 +163,14 @@ async def metrics(request: Request) -> PlainTextResponse:
     return PlainTextResponse(text, media_type=prometheus.CONTENT_TYPE_LATEST)
 
 
-async def _check_model(request: Request, name: str) -> Mapping[str, object]:
-    """Return the speaker's state if `name` is what it speaks for."""
-    state: Mapping[str, object] = await request.app.state.speaker.state()
-    names = ["twin"] + ([f"twin@{state['model_id']}"] if state["model_id"] else [])
-    if name not in names:
-        message = f"There is no model {name[:100]!r}; there is: {', '.join(names)}."
-        raise Refusal(404, message, "model_not_found")
-    return state
+def _check_schema(body: openai.ChatRequest) -> None:
+    schema = body.schema_asked()
+    if schema is None:
+        return
+    try:
+        grammar(schema)
+    except ValueError as error:
+        raise Refusal(400, str(error), "invalid_json_schema") from None
 
 
 def _steps(settings: Settings, asked: Mapping[str, bool] | None) -> frozenset[str]:
@@ -208,13 +192,13 @@ def _ask(settings: Settings, body: openai.ChatRequest) -> Ask:
         top_p=body.top_p or 0.95,
         seed=body.seed,
         earlier=body.earlier(),
-        steps=_steps(settings, body.steps),
+        steps=_steps(settings, body.steps) - (openai.OF_PROSE if body.schema_asked() else set()),
         today=datetime.now(UTC),
     )
 
 
 async def _speak(
-    request: Request, body: openai.ChatRequest, ask: Ask, prepared: Prepared
+    request: Request, body: openai.ChatRequest, ask: Ask, prepared: Prepared, model_id: str
 ) -> AsyncIterator[Event]:
     """Let the model speak, unless everything is said."""
     if not prepared.speaks:
@@ -225,6 +209,9 @@ async def _speak(
         "top_p": ask.top_p,
         "seed": ask.seed,
         "stop": body.stops(),
+        "schema": body.schema_asked(),
+        # The one that all this was prepared for, whatever is rolled out meanwhile.
+        "model_id": model_id,
     }
     sieve = request.app.state.twin.sieve(prepared) if "strict" in ask.steps else None
     async for event in request.app.state.speaker.stream(prepared.messages, options):
@@ -260,9 +247,13 @@ async def _stream(
     """Stream the evidence first, then the model's words as they come, then sources and counts."""
     stream_id = f"{time.time_ns():x}"
     events: list[Event] = []
-    yield openai.chunk(stream_id, model_id, {"role": "assistant", "content": opening(prepared)})
+    said = opening(prepared)
+    begin = (
+        openai.json_opening(not prepared.speaks, said) if body.schema_asked() else {"content": said}
+    )
+    yield openai.chunk(stream_id, model_id, {"role": "assistant", **begin})
     try:
-        async for event in _speak(request, body, ask, prepared):
+        async for event in _speak(request, body, ask, prepared, model_id):
             events.append(event)
             model_id = str(event.get("model", model_id))
             if "text" in event:
@@ -284,16 +275,9 @@ async def _remember(request: Request, ask: Ask, answer: Answer, trace: Trace) ->
     """Keep the trace, and let the caller pay what was used of what was reserved."""
     meters, twin = request.app.state.meters, request.app.state.twin
     meters.answers.labels("abstained" if trace.abstained else "answered").inc()
+    record_answer(request.app, trace)
     await anyio.to_thread.run_sync(twin.remember, trace)
     if not trace.abstained and trace.how.get("route") != "small talk":
         used, now = answer.prompt_tokens + answer.completion_tokens, datetime.now(UTC)
         paid = (request.app.state.settings, request.state.key, ask.max_tokens, used, now)
         await anyio.to_thread.run_sync(settle, *paid)
-
-
-def _why_no_model(state: Mapping[str, object]) -> str:
-    if state["error"]:
-        return f"No model is loaded: {state['error']}"
-    if state["wish"]:
-        return f"Model {state['wish']} is being loaded; come back in a few seconds."
-    return "There is no champion yet: train one first (`make demo` does), then ask again."

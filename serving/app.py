@@ -23,8 +23,9 @@ from include.documents import open_documents
 from include.settings import load_settings
 from ml.types import Message, Role
 from serving.api import build_api
+from serving.shelf import NoModel
 from serving.slot import Slot, SlotState, speak
-from serving.twin import Event, NoModel, Twin, describe
+from serving.twin import Event, Twin, describe
 
 log = logging.getLogger(__name__)
 
@@ -46,21 +47,25 @@ class Generator:
         """Wish for `config["model_id"]`; never raises, because that would end a healthy replica."""
         self._slot.wish(config.get("model_id", ""))
 
-    def state(self) -> dict[str, object]:
-        """Say what is loaded, wished, and what went wrong."""
-        return describe(self._slot)
+    def state(self, model_id: str = "") -> dict[str, object]:
+        """Say what is loaded, wished, and what went wrong; a model that is named is loaded first."""
+        try:
+            return describe(self._slot, model_id)
+        except NoModel as error:
+            return {"error": str(error)}
 
     def speak(
         self, messages: Sequence[Mapping[str, str]], options: Mapping[str, object]
     ) -> Iterator[Event]:
         """Stream the events of one generation by the model that is loaded now."""
-        loaded = self._slot.loaded
-        if loaded is None:
-            yield {"error": "No model is loaded yet."}
+        its = dict(options)
+        try:
+            loaded = self._slot.find(str(its.pop("model_id", "")))
+        except NoModel as error:
+            yield {"error": str(error)}
             return
-        yield from speak(
-            loaded, [Message(cast(Role, m["role"]), m["content"]) for m in messages], options
-        )
+        said = [Message(cast(Role, m["role"]), m["content"]) for m in messages]
+        yield from speak(loaded, said, its)
 
     def _report(self, state: SlotState) -> None:
         """Write a heartbeat; a MongoDB that is away is tried again with the next one."""
@@ -86,10 +91,13 @@ class RaySpeaker:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
 
-    async def state(self) -> dict[str, object]:
+    async def state(self, model_id: str = "") -> dict[str, object]:
         """Ask one replica."""
         with _reaching():
-            return await self._handle.state.remote()
+            state: dict[str, object] = await self._handle.state.remote(model_id)
+        if model_id and state["error"]:
+            raise NoModel(str(state["error"]))
+        return state
 
     async def stream(
         self, messages: Sequence[Message], options: Mapping[str, object]

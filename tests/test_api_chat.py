@@ -1,6 +1,7 @@
 """Chat completions as their users see them: the stock OpenAI client against a running endpoint."""
 
 import asyncio
+import json
 import re
 
 import openai
@@ -174,7 +175,7 @@ def test_an_answer_that_is_cut_is_worth_another_try(world, slot, twin, seed):
         ({"n": 2}, "n=2 is not supported"),
         ({"logprobs": True}, "'logprobs' is not supported"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "'tools' is not supported"),
-        ({"response_format": {"type": "json_object"}}, "'response_format' is not supported"),
+        ({"logprobs": True, "top_logprobs": 3}, "'logprobs' is not supported"),
         ({"temperature": 3}, "temperature: Input should be less than or equal to 2"),
         ({"extra_body": {"kind": "poem"}}, "kind: Input should be 'article', 'post' or 'code'"),
         ({"messages": []}, "messages: List should have at least 1 item"),
@@ -246,3 +247,44 @@ def test_an_answer_keeps_to_its_filters_too(stock):
     answer = ask(stock, "What about the certificate and the pager?", extra_body=extra)
 
     assert {source["url"] for source in answer.sources} == {POST["url"]}
+
+
+COLOUR = {
+    "type": "object",
+    "properties": {"colour": {"enum": ["red", "blue"]}, "count": {"type": "integer", "maximum": 9}},
+    "required": ["colour", "count"],
+    "additionalProperties": False,
+}
+AS_COLOUR = {"type": "json_schema", "json_schema": {"name": "colour", "schema": COLOUR}}
+
+
+def test_an_answer_in_json_is_nothing_but_json_with_its_evidence_beside(stock):
+    answer = ask(stock, response_format=AS_COLOUR, max_tokens=64)
+    told = json.loads(answer.choices[0].message.content)
+
+    assert set(told) == {"colour", "count"}
+    assert told["colour"] in ("red", "blue")
+    assert answer.quoted.startswith(">")
+    assert answer.sources
+    with ask(stock, response_format=AS_COLOUR, max_tokens=64, stream=True) as stream:
+        said = "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+    assert set(json.loads(said)) == {"colour", "count"}
+
+
+def test_any_json_object_may_be_asked_for_and_a_schema_that_is_none_is_refused(stock):
+    answer = ask(stock, response_format={"type": "json_object"}, max_tokens=400, temperature=0)
+    assert answer.choices[0].message.content.startswith("{")
+
+    odd = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "objec"}}}
+    with pytest.raises(openai.BadRequestError, match="cannot be followed"):
+        ask(stock, response_format=odd)
+
+
+def test_an_abstention_in_json_is_a_refusal(stock):
+    answer = ask(stock, UNKNOWN, response_format=AS_COLOUR)
+    with ask(stock, UNKNOWN, response_format=AS_COLOUR, stream=True) as stream:
+        first = next(iter(stream)).choices[0].delta
+
+    assert answer.choices[0].message.content is None
+    assert "I have not written about that" in answer.choices[0].message.refusal
+    assert (first.content, first.refusal) == (None, answer.choices[0].message.refusal)

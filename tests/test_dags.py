@@ -163,6 +163,7 @@ def test_the_dags_run_when_they_should_one_run_at_a_time_and_never_for_the_past(
         "finetune_model": "@continuous",
         "promote_model": "Asset",
         "compare_training": "None",
+        "answer_batch": "None",
         "rollback_model": "None",
         "rollback_index": "None",
         "search_recipe": "None",
@@ -179,6 +180,7 @@ def test_the_forms_for_starting_by_hand_ask_for_what_is_needed(told):
     asked = {name: d["params"] for name, d in told.airflow["dags"].items() if d["params"]}
 
     assert asked == {
+        "answer_batch": ["where", "batch", "model", "max_tokens"],
         "ingest_documents": ["source"],
         "forget_document": ["url"],
         "review_quarantine": ["action", "stage", "pattern", "reason"],

@@ -48,7 +48,7 @@ def data_of(event):
 
 
 def test_openais_own_type_reads_a_whole_answer():
-    read = ChatCompletion.model_validate(openai.completion(ANSWER, TRACE, {}))
+    read = ChatCompletion.model_validate(openai.completion(ANSWER, TRACE))
 
     assert read.choices[0].message.content == ANSWER.content
     assert read.choices[0].finish_reason == "length"
@@ -57,7 +57,7 @@ def test_openais_own_type_reads_a_whole_answer():
 
 
 def test_an_answer_says_what_it_stands_on_beyond_openais_format():
-    body = openai.completion(ANSWER, TRACE, {})
+    body = openai.completion(ANSWER, TRACE)
 
     assert body["sources"][0] == {
         "number": 1,
@@ -128,7 +128,7 @@ def test_what_asks_for_nothing_special_is_not_refused(fields):
         ({"logprobs": True}, "'logprobs' is not supported"),
         ({"tools": [{"type": "function"}]}, "'tools' is not supported"),
         ({"functions": [{"name": "f"}]}, "'functions' is not supported"),
-        ({"response_format": {"type": "json_object"}}, "'response_format' is not supported"),
+        ({"logprobs": True, "top_logprobs": 3}, "'logprobs' is not supported"),
         ({"logit_bias": {"50256": -100}}, "'logit_bias' is not supported"),
         ({"presence_penalty": 1.0}, "'presence_penalty' is not supported"),
         ({"messages": [{"role": "assistant", "content": "I am done."}]}, "must be the user's"),

@@ -8,8 +8,8 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, XComArg, t
 
 from include import pipeline
 
-# The endpoint's verbs come last: rolling out and back.
-STORY = (*pipeline.STORY, "serving.deploy")
+# The endpoint's verbs come last: rolling out and back, and asking it much.
+STORY = (*pipeline.STORY, "serving.deploy", "serving.batch")
 
 # Bad data, bad settings and what is not there stay so; a server that is away, or a killed process, comes back.
 FOR_GOOD = ("ValueError", "LookupError", "PermissionError", "FileNotFoundError")

@@ -1,0 +1,39 @@
+"""Answer many questions through the endpoint, from a file or a collection; the answers go to MongoDB.
+
+A file is JSON lines or CSV with a column `question` and, if you like, `id`; `collection:NAME` reads
+records of MongoDB. Started again, it goes on: what is answered is not asked again. The answers are in
+the collection `batch_answers`, each with its sources, its model and its trace.
+"""
+
+from datetime import datetime
+
+from airflow.sdk import Param, dag
+from twin_airflow.verbs import DEFAULT_ARGS, verb
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    params={
+        "where": Param(
+            type="string",
+            minLength=1,
+            description="A .jsonl or .csv file on this machine, or collection:NAME.",
+        ),
+        "batch": Param("", type="string", description="Its name; empty: that of the file."),
+        "model": Param("twin", type="string", description="twin, twin@<version>, a base model."),
+        "max_tokens": Param(96, type="integer", minimum=1, maximum=512),
+    },
+    doc_md=__doc__,
+    tags=["serving"],
+)
+def answer_batch() -> None:
+    """Wire the tasks."""
+    form = ("where", "batch", "model", "max_tokens")
+    verb("answer_batch", *(f"{{{{ params.{name} }}}}" for name in form))
+
+
+answer_batch()

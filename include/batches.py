@@ -1,0 +1,25 @@
+"""The part of the door to MongoDB that keeps answers to many questions at once: each row's, once."""
+
+from collections.abc import Mapping
+
+from include.collections import Collections
+from include.records import Record
+
+ANSWERS = "batch_answers"
+
+
+class Batches(Collections):
+    """Batches of questions, and what was answered."""
+
+    def batch_rows(self, collection: str) -> list[Record]:
+        """Read the questions of a collection; the platform's own collections are none."""
+        return self._all(collection)
+
+    def batch_answers(self, batch: str) -> dict[str, Record]:
+        """Return the answers of a batch by their rows."""
+        found = self._collection(ANSWERS).find({"batch": batch})
+        return {str(r["row"]): r for r in found}
+
+    def put_batch_answer(self, answer_id: str, answer: Mapping[str, object]) -> None:
+        """Keep the answer to one row; a second one replaces the first."""
+        self._replace(ANSWERS, {answer_id: dict(answer)})

@@ -1,0 +1,65 @@
+"""The models behind the endpoint: what `model` may be, which one answers, and why there is none."""
+
+from collections.abc import Mapping
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+
+from serving.guard import Refusal
+from serving.shelf import PREFIX, offered
+
+routes = APIRouter()
+
+
+@routes.get("/v1/models")
+async def models(request: Request) -> dict[str, object]:
+    """List the names that `model` may have."""
+    state = await request.app.state.speaker.state()
+    names = await _names(request, state)
+    listed = [{"id": n, "object": "model", "created": 0, "owned_by": "llm-twin"} for n in names]
+    return {"object": "list", "data": listed}
+
+
+@routes.get("/v1/models/{name:path}")
+async def model_by_name(request: Request, name: str) -> dict[str, object]:
+    """Describe one model."""
+    await check_model(request, name)
+    return {"id": name, "object": "model", "created": 0, "owned_by": "llm-twin"}
+
+
+@routes.get("/model")
+async def model(request: Request) -> dict[str, object]:
+    """Say which model answers, which one is wished, why they differ, and how large the index is."""
+    state = await request.app.state.speaker.state()
+    size = await anyio.to_thread.run_sync(request.app.state.twin.index_size)
+    return {**state, "chunks": size}
+
+
+async def check_model(request: Request, name: str) -> Mapping[str, object]:
+    """Return the speaker's state, for a model by its name; one that is not in the slot is loaded if need be."""
+    speaker = request.app.state.speaker
+    state: Mapping[str, object] = await speaker.state()
+    if name == "twin":
+        return state
+    names = await _names(request, state)
+    if name not in names:
+        message = f"There is no model {name[:100]!r}; there is: {', '.join(names)}."
+        raise Refusal(404, message, "model_not_found")
+    named: Mapping[str, object] = await speaker.state(names[name])
+    return named
+
+
+async def _names(request: Request, state: Mapping[str, object]) -> dict[str, str]:
+    """Return what `model` may be, each name with the id of its model; that of `twin` is whatever the slot holds."""
+    champion = str(state["model_id"])
+    others = await anyio.to_thread.run_sync(offered, request.app.state.settings)
+    return {"twin": "", **({PREFIX + champion: champion} if champion else {}), **others}
+
+
+def why_no_model(state: Mapping[str, object]) -> str:
+    """Say in a sentence why nobody can answer."""
+    if state["error"]:
+        return f"No model is loaded: {state['error']}"
+    if state["wish"]:
+        return f"Model {state['wish']} is being loaded; come back in a few seconds."
+    return "There is no champion yet: train one first (`make demo` does), then ask again."

@@ -1,0 +1,142 @@
+"""Models beside the one in the slot: loaded when they are asked for by name, the longest unasked put away.
+
+    twin@<version>    a model of the registry that passed its gate
+    <base model>      a base model of the catalogue whose files are on this machine, with no adapter
+
+A request that was prepared for a model is answered by that model or not at all: the one that a
+roll-out replaces moves here from the slot.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include import registry
+from include.engines import Engine, open_engine
+from include.features import FEATURE_SERVICE
+from include.settings import Settings
+from ml.models import catalogue_names, local_folder
+from ml.tiny import TINY, base_model_folder
+from ml.types import Message, ModelVersion
+
+log = logging.getLogger(__name__)
+
+MEGABYTE = 10**6
+PREFIX = "twin@"
+
+
+class NoModel(LookupError):
+    """Raised while nobody can speak: no model is loaded, or the style that its prompt needs is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that can speak; `index` is the fingerprint of the index that it was made for."""
+
+    version: ModelVersion
+    engine: Engine
+    index: str
+
+
+class Shelf:
+    """Loaded models by id, within a budget of memory; `load` makes one of the registry ready."""
+
+    def __init__(self, settings: Settings, load: Callable[[Settings, str], Loaded]) -> None:
+        self._settings, self._load = settings, load
+        self._kept: OrderedDict[str, Loaded] = OrderedDict()
+        self._changing = threading.RLock()
+
+    def take(self, model_id: str) -> Loaded:
+        """Return a model, loaded if need be; what is not offered is refused."""
+        with self._changing:
+            if model_id in self._kept:
+                self._kept.move_to_end(model_id)
+                return self._kept[model_id]
+            if model_id not in offered(self._settings).values():
+                raise NoModel(f"The model {model_id} is not offered any more; ask again.")
+            bases = base_models(self._settings)
+            if model_id in bases:
+                loaded = load_base_model(self._settings, model_id, bases[model_id])
+            else:
+                loaded = self._load(self._settings, model_id)
+            self.put(loaded)
+            if model_id not in self._kept:
+                raise NoModel(
+                    f"The model {model_id} needs {memory([loaded]) // MEGABYTE} MB, more than "
+                    f"TWIN_SHELF_MEGABYTES={self._settings.shelf_megabytes} allows."
+                )
+            return loaded
+
+    def put(self, loaded: Loaded) -> None:
+        """Keep a loaded model, and let go of the longest unasked until all fit into the budget."""
+        with self._changing:
+            self._kept[loaded.version.id] = loaded
+            self._kept.move_to_end(loaded.version.id)
+            budget = self._settings.shelf_megabytes * MEGABYTE
+            while self._kept and memory(list(self._kept.values())) > budget:
+                name, _ = self._kept.popitem(last=False)
+                log.info("model %s is put away: the shelf has %d bytes", name, budget)
+
+    def empty(self) -> None:
+        """Let go of every model."""
+        with self._changing:
+            self._kept.clear()
+
+    def names(self) -> list[str]:
+        """Name what is loaded, the longest unasked first."""
+        return list(self._kept)
+
+
+def memory(models: list[Loaded]) -> int:
+    """Count the bytes of models together: adapters share the weights of their base model."""
+    own = sum(m.engine.generator.memory for m in models)
+    shared = {m.version.base_model: m.engine.generator.shared for m in models}
+    return own + sum(shared.values())
+
+
+def offered(settings: Settings) -> dict[str, str]:
+    """Return the names that `model` may have beside `twin`, each with the id of its model."""
+    pointed = {registry.champion(settings), registry.previous(settings)}
+    passed = [
+        m
+        for m in registry.list_models(settings)
+        if m in pointed or registry.read_verdict(settings, m).get("promote")
+    ]
+    return {f"{PREFIX}{m}": m for m in passed} | {b: b for b in base_models(settings)}
+
+
+def base_models(settings: Settings) -> dict[str, str]:
+    """Return the base models whose files are here, by the last part of their names, with their folders."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = {Path(settings.base_model).name: settings.base_model}
+    for name, hub in catalogue_names().items():
+        config = try_to_load_from_cache(hub, "config.json") if hub else None
+        if isinstance(config, str):
+            found[name] = str(Path(config).parent)
+    if list(settings.cache_dir.glob(f"{TINY}-*/manifest.json")):
+        found[TINY] = TINY
+    return found
+
+
+def load_base_model(settings: Settings, name: str, where: str) -> Loaded:
+    """Load a base model by itself; it asks the live index."""
+    if where == TINY or where == settings.base_model:
+        folder = base_model_folder(where, settings.cache_dir)
+    else:
+        folder = local_folder(where)
+    now = datetime.now(UTC)
+    version = ModelVersion(name, "", "", name, "", FEATURE_SERVICE, now, {}, {}, {})
+    return Loaded(version, warmed(open_engine(settings, folder, None)), "")
+
+
+def warmed(engine: Engine) -> Engine:
+    """Let an engine say a few words, which a broken one cannot."""
+    hello = [Message("user", "Say hello.")]
+    for _ in engine.generator.stream(hello, max_tokens=2, temperature=0.0, top_p=1.0, seed=0):
+        continue
+    return engine
