@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whoever calls make from inside another environment means this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-.PHONY: help setup install demo test test-faults quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-injection bench-rag bench-likeness worth lock clean
+.PHONY: help setup install demo test test-faults quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-injection bench-rag bench-likeness worth bench-serve lock clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -129,6 +129,9 @@ worth: setup ## Compare prompting with training on the newest dataset: a table, 
 
 bench-injection: install ## Count the attacks that get through, on a trusting path and on this one.
 	@PYTHONPATH=. $(PY) tests/benchmarks/injection.py
+
+bench-serve: setup ## Load the endpoint on a Ray of its own: seconds against what is offered; some minutes.
+	@PYTHONPATH=. $(PY) tests/benchmarks/serving.py
 
 # Versions published after this day are not looked at; move it to upgrade.
 LOCK_DAY := 2026-11-14

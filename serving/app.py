@@ -16,14 +16,14 @@ from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import RayActorError
 from ray.serve import Application
-from ray.serve.exceptions import RayServeException
+from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from include.documents import open_documents
 from include.settings import load_settings
 from ml.types import Message, Role
 from serving.api import build_api
-from serving.shelf import NoModel
+from serving.shelf import Busy, NoModel
 from serving.slot import Slot, SlotState, speak
 from serving.twin import Event, Twin, describe
 
@@ -117,6 +117,8 @@ def _reaching() -> Iterator[None]:
     """Turn a replica that is gone or full into Python's own exception, which the API knows how to tell."""
     try:
         yield
+    except BackPressureError as error:
+        raise Busy("Every place at the model is taken; come back in a moment.") from error
     except (RayActorError, RayServeException) as error:
         log.warning("a generator could not be reached: %s", error)
         raise ConnectionError("The replica with the model went away; ask again.") from error

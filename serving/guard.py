@@ -23,6 +23,7 @@ from include.settings import Settings
 from serving import openai
 from serving.budget import SpentUp
 from serving.keys import Buckets, Key, ensure_key, recognise
+from serving.shelf import Busy
 from serving.twin import NoModel
 
 audit = logging.getLogger("twin.audit")
@@ -76,6 +77,7 @@ def install_guard(api: FastAPI, settings: Settings) -> None:
     api.add_exception_handler(ConnectionError, _unavailable)
     api.add_exception_handler(NoModel, _unavailable)
     api.add_exception_handler(SpentUp, _spent_up)
+    api.add_exception_handler(Busy, _busy)
 
 
 def need(scope: str) -> list[params.Depends]:
@@ -182,6 +184,10 @@ async def _malformed(_: Request, error: Exception) -> Response:
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     return openai.error(503, str(error), "unavailable", Retry_After="5")
+
+
+async def _busy(_: Request, error: Exception) -> Response:
+    return openai.error(429, str(error), "overloaded", Retry_After="2")
 
 
 async def _spent_up(_: Request, error: Exception) -> Response:

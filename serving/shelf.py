@@ -33,6 +33,10 @@ class NoModel(LookupError):
     """Raised while nobody can speak: no model is loaded, or the style that its prompt needs is missing."""
 
 
+class Busy(ConnectionError):
+    """Raised while every place at a model is taken, and the queue before it is full."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A model that can speak; `index` is the fingerprint of the index that it was made for."""

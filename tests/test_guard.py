@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from include.settings import Settings
 from serving.guard import MAX_BODY, authenticate, install_guard, need
 from serving.keys import Key, allow_key, ensure_key
+from serving.shelf import Busy
 from serving.twin import NoModel
 
 
@@ -29,6 +30,8 @@ def guarded(folder, **changes):
     def echo(name: str, words: Words) -> str:
         if words.text == "away":
             raise ConnectionError("The index is away.")
+        if words.text == "full":
+            raise Busy("Every place at the model is taken.")
         if words.text == "nobody":
             raise NoModel("There is no champion yet.")
         return words.text
@@ -202,3 +205,10 @@ def test_requests_are_counted_by_route_and_never_by_what_was_asked(caller):
     assert count("/echo/{name}", "200") == 2
     assert count("unknown", "404") == 1
     assert registry.get_sample_value("twin_seconds_count", {"path": "/echo/{name}"}) == 2
+
+
+def test_who_finds_every_place_taken_is_told_when_to_come_back(caller):
+    answer = say(caller, "full")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+    assert error_of(answer) == "Every place at the model is taken."
