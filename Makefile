@@ -131,7 +131,7 @@ bench-injection: install ## Count the attacks that get through, on a trusting pa
 	@PYTHONPATH=. $(PY) tests/benchmarks/injection.py
 
 bench-serve: setup ## Load the endpoint on a Ray of its own: seconds against what is offered; some minutes.
-	@PYTHONPATH=. $(PY) tests/benchmarks/serving.py
+	@PYTHONPATH=. $(PY) tests/benchmarks/serving_load.py
 
 # Versions published after this day are not looked at; move it to upgrade.
 LOCK_DAY := 2026-11-14
