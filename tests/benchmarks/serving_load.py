@@ -1,6 +1,6 @@
 """Load on the endpoint, open-loop: seconds of an answer against what is offered, and replicas that come and go.
 
-`python tests/benchmarks/serving_load.py [RATE …]`, `make bench-serve`: a small world of its own on a Ray of its own, some
+`python tests/benchmarks/serving_load.py [RATE …]`, `make bench-serve`: a small world and a Ray of its own, for some
 minutes; it ends by itself. Requests leave on time whether answers come or not. Draws docs/pictures/serving.png.
 """
 
