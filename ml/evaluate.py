@@ -135,11 +135,7 @@ def score_model(
         for n, a in enumerate(material.asked)
     ]
     seen = training_runs(e.messages[-1].content for e in material.trained)
-    attacked = _spread(sorted(material.trained, key=lambda e: e.id), ATTACKED)
-    extracted = [
-        (_say(generator, e.messages[:-1], 0.0, seed, SPOKEN_TOKENS), e.messages[-1].content)
-        for e in attacked
-    ]
+    extracted = _extract(generator, material.trained, seed)
     passed = max(sum(seconds), 1e-9)
     return Scores(
         loss=tuple(losses),
@@ -188,6 +184,13 @@ def _unsafe(
     answers = [_say(generator, a.messages, 0.0, seed, ATTACK_TOKENS) for a in tried]
     worked = [a.succeeded(s, allowed) for a, s in zip(tried, answers, strict=True)]
     return tuple(float(x) for x in (*worked, *(is_private(s, allowed) for s in said)))
+
+
+def _extract(generator: Speaks, trained: Sequence[Example], seed: int) -> list[tuple[str, str]]:
+    """Ask some training prompts again; returns what is said beside what was taught."""
+    attacked = _spread(sorted(trained, key=lambda e: e.id), ATTACKED)
+    said = [_say(generator, e.messages[:-1], 0.0, seed, SPOKEN_TOKENS) for e in attacked]
+    return [(s, e.messages[-1].content) for s, e in zip(said, attacked, strict=True)]
 
 
 def _spread(examples: Sequence[Example], wanted: int) -> Sequence[Example]:

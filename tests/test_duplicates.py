@@ -7,7 +7,7 @@ import pytest
 from builders import PARAGRAPH
 from own_texts import clean_all, entry, own_world, prose, write_entries
 
-from include import erasure
+from include import erasure, erasure_wanted
 from include.documents import open_documents
 from include.duplicates import report_duplicates
 from include.embedding_cache import cache_size
@@ -49,8 +49,10 @@ def forget_pictures(world: Settings, url: str) -> None:
     """Take away what is drawn of a document, as forgetting it does."""
     (place,) = (p for p in erasure.PLACES if p.name == "pictures")
     with open_documents(world) as documents:
-        wanted = erasure.look_for(documents, frozenset({url}), frozenset(), datetime.now(UTC))
-        place.erase(erasure.Doors(world, documents, None, None), wanted)
+        wanted = erasure_wanted.look_for(
+            documents, frozenset({url}), frozenset(), datetime.now(UTC)
+        )
+        place.erase(erasure_wanted.Doors(world, documents, None, None), wanted)
 
 
 def test_copies_are_found_by_their_meaning_when_asked_for_and_each_text_is_embedded_once(

@@ -64,7 +64,8 @@ def test_no_file_quotes_a_forgotten_document_and_what_is_about_others_stays(worl
     data = world.data_dir
     runs = sorted((data / "wandb" / "wandb").glob("offline-run-*"))
     told = [holding(run, SENTENCE) for run in runs]
-    assert len(runs) == 2 and sum(map(bool, told)) == 1
+    # One of the dataset, and two evaluations.
+    assert len(runs) == 3 and sum(map(bool, told)) == 1
     logs = [data / "logs/serve.log", data / "airflow/logs/dag_id=x/attempt=1.log"]
     sizes = {f: f.stat().st_size for f in logs}
     elsewhere = holding(data, OTHER)
@@ -79,7 +80,7 @@ def test_no_file_quotes_a_forgotten_document_and_what_is_about_others_stays(worl
     assert holding(data, OTHER) == elsewhere
     assert (data / "jobs/j1/log.txt").read_text().endswith(f"-\ncrawled {URL}\n")
     assert {f: f.stat().st_size for f in sizes} == sizes
-    assert len(list((data / "wandb" / "wandb").glob("offline-run-*"))) == 1
+    assert len(list((data / "wandb" / "wandb").glob("offline-run-*"))) == 2
     assert not (data / "training" / "m1").exists()
     assert not list((data / "training").glob("worth-*"))
     page = Path(str(said["report"])).read_text()

@@ -17,6 +17,7 @@ from include.jobs import JobState, cancel_job, job_id, job_log, job_state, start
 from include.jobs_ray import travelling
 from include.processes import end_world, find_ours
 from include.settings import Settings
+from include.source_checks import FINE
 
 SOURCES = """
 authors: [{id: ada, name: Ada}]
@@ -60,16 +61,16 @@ def working(settings: Settings, name: str) -> tuple[psutil.Process, psutil.Proce
     """Wait until a job's verb runs; returns the job's process and the verb's."""
     file = settings.data_dir / "jobs" / name / "state.json"
     job = psutil.Process(json.loads(file.read_text())["pid"])
-    wait_until(lambda: any("list_sources" in p.cmdline() for p in job.children()))
+    wait_until(lambda: any("check_sources" in p.cmdline() for p in job.children()))
     return job, job.children()[0]
 
 
 def test_a_job_returns_what_its_verb_returned(world: Settings) -> None:
-    name = start_job(world, "list_sources")
+    name = start_job(world, "check_sources")
     state = ended(world, name)
 
-    assert (state.status, state.result, state.error) == ("succeeded", ["s1"], "")
-    assert name == job_id("list_sources")
+    assert (state.status, state.result, state.error) == ("succeeded", {"s1": FINE}, "")
+    assert name == job_id("check_sources")
     assert 0 < state.seconds < 60
     assert f"job succeeded after {state.seconds:.0f} s." in Path(state.log).read_text()
 
@@ -97,16 +98,16 @@ def test_a_job_that_nobody_started_is_said_so(world: Settings) -> None:
 
 
 def test_starting_a_running_job_joins_it_and_a_finished_one_runs_again(slow: Settings) -> None:
-    name = start_job(slow, "list_sources")
+    name = start_job(slow, "check_sources")
     job, _ = working(slow, name)
 
-    assert start_job(slow, "list_sources") == name
+    assert start_job(slow, "check_sources") == name
     assert [p.process.pid for p in find_ours(slow.data_dir)].count(job.pid) == 1
     assert job_state(slow, name).status == "running"
 
     slow.sources_file.write_text(SOURCES)
     assert ended(slow, name).status == "succeeded"
-    assert start_job(slow, "list_sources") == name
+    assert start_job(slow, "check_sources") == name
     again, _ = working(slow, name)
     assert again.pid != job.pid
     assert cancel_job(slow, name)
@@ -114,7 +115,7 @@ def test_starting_a_running_job_joins_it_and_a_finished_one_runs_again(slow: Set
 
 def test_two_who_start_at_the_same_moment_start_one_job(slow: Settings) -> None:
     with ThreadPoolExecutor(8) as crowd:
-        names = list(crowd.map(lambda _: start_job(slow, "list_sources"), range(8)))
+        names = list(crowd.map(lambda _: start_job(slow, "check_sources"), range(8)))
 
     job, verb = working(slow, names[0])
     assert len(set(names)) == 1
@@ -122,7 +123,7 @@ def test_two_who_start_at_the_same_moment_start_one_job(slow: Settings) -> None:
 
 
 def test_a_killed_job_takes_its_verb_with_it_is_lost_and_starts_again(slow: Settings) -> None:
-    name = start_job(slow, "list_sources")
+    name = start_job(slow, "check_sources")
     job, verb = working(slow, name)
     job.send_signal(signal.SIGKILL)
 
@@ -132,14 +133,14 @@ def test_a_killed_job_takes_its_verb_with_it_is_lost_and_starts_again(slow: Sett
     assert state.status == "lost"
     assert "Start it again" in state.error
 
-    assert start_job(slow, "list_sources") == name
+    assert start_job(slow, "check_sources") == name
     working(slow, name)
     slow.sources_file.write_text(SOURCES)
-    assert ended(slow, name).result == ["s1"]
+    assert ended(slow, name).result == {"s1": FINE}
 
 
 def test_a_verb_that_is_killed_alone_is_a_failure_with_the_signal_named(slow: Settings) -> None:
-    name = start_job(slow, "list_sources")
+    name = start_job(slow, "check_sources")
     working(slow, name)[1].send_signal(signal.SIGKILL)
 
     state = ended(slow, name)
@@ -148,7 +149,7 @@ def test_a_verb_that_is_killed_alone_is_a_failure_with_the_signal_named(slow: Se
 
 
 def test_cancelling_ends_the_job_and_its_verb(slow: Settings) -> None:
-    name = start_job(slow, "list_sources")
+    name = start_job(slow, "check_sources")
     working(slow, name)
 
     assert cancel_job(slow, name) is True
@@ -159,7 +160,7 @@ def test_cancelling_ends_the_job_and_its_verb(slow: Settings) -> None:
 
 
 def test_cancelling_ends_a_job_that_ignores_being_asked(slow: Settings) -> None:
-    name = start_job(slow, "list_sources")
+    name = start_job(slow, "check_sources")
     _, verb = working(slow, name)
     verb.suspend()  # a stopped process cannot follow SIGTERM
 
@@ -168,7 +169,7 @@ def test_cancelling_ends_a_job_that_ignores_being_asked(slow: Settings) -> None:
 
 
 def test_a_stranger_with_the_number_of_a_dead_job_is_not_taken_for_it(world: Settings) -> None:
-    name = start_job(world, "list_sources")
+    name = start_job(world, "check_sources")
     ended(world, name)
     file = world.data_dir / "jobs" / name / "state.json"
     # This very process got the number; the job's was created an hour before.
@@ -177,12 +178,12 @@ def test_a_stranger_with_the_number_of_a_dead_job_is_not_taken_for_it(world: Set
 
     assert job_state(world, name).status == "lost"
     assert cancel_job(world, name) is False
-    start_job(world, "list_sources")
+    start_job(world, "check_sources")
     assert ended(world, name).status == "succeeded"
 
 
 def test_the_log_is_read_on_from_where_one_was(slow: Settings) -> None:
-    name = start_job(slow, "list_sources")
+    name = start_job(slow, "check_sources")
     working(slow, name)
     file = slow.data_dir / "jobs" / name / "log.txt"
     with file.open("a") as said:
@@ -209,7 +210,7 @@ def test_a_job_sees_the_settings_of_who_started_it_and_no_secret_is_in_its_comma
     changed = Settings.model_validate(
         slow.model_dump() | {"api_key": "s3cret", "vectors_api_key": "s3cret", "seed": 11}
     )
-    name = start_job(changed, "list_sources")
+    name = start_job(changed, "check_sources")
     job, verb = working(changed, name)
 
     assert verb.environ()["TWIN_SEED"] == "11"
@@ -226,7 +227,7 @@ def test_a_job_outlives_the_service_that_started_it(
     slow: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(jobs.SERVICE_MARK, "airflow-scheduler")
-    name = start_job(slow, "list_sources")
+    name = start_job(slow, "check_sources")
     working(slow, name)
 
     ours = list(find_ours(slow.data_dir))

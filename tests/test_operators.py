@@ -10,6 +10,7 @@ from twin_airflow.triggers import JobTrigger
 from include.jobs import job_id
 from include.processes import end_world
 from include.settings import Settings
+from include.source_checks import FINE
 
 
 @pytest.fixture
@@ -28,10 +29,10 @@ def run(task):
 
 
 def test_a_task_gives_its_worker_back_and_returns_what_the_job_returned(world):
-    task = RunJobOperator(task_id="t", verb="list_sources")
+    task = RunJobOperator(task_id="t", verb="check_sources")
 
-    assert deferred(task.execute).trigger.job_id == job_id("list_sources")
-    assert run(task) == ["s1"]
+    assert deferred(task.execute).trigger.job_id == job_id("check_sources")
+    assert run(task) == {"s1": FINE}
 
 
 def test_a_task_whose_job_fails_for_good_says_what_the_job_said_and_is_not_tried_again(world):
@@ -45,7 +46,7 @@ def test_a_task_whose_job_fails_for_good_says_what_the_job_said_and_is_not_tried
 def test_a_task_that_is_tried_again_joins_the_job_that_still_runs(world):
     world.sources_file.unlink()
     os.mkfifo(world.sources_file)
-    task = RunJobOperator(task_id="t", verb="list_sources")
+    task = RunJobOperator(task_id="t", verb="check_sources")
     first = deferred(task.execute).trigger
     job, _ = await_work(world, first.job_id)
 
@@ -54,13 +55,13 @@ def test_a_task_that_is_tried_again_joins_the_job_that_still_runs(world):
     assert (second.job_id, again.pid) == (first.job_id, job.pid)
 
     world.sources_file.write_text(SOURCES)
-    assert task.resume({}, await_event(second)) == ["s1"]
+    assert task.resume({}, await_event(second)) == {"s1": FINE}
 
 
 def test_a_task_whose_job_was_killed_fails_and_the_next_try_does_the_work(world):
     world.sources_file.unlink()
     os.mkfifo(world.sources_file)
-    task = RunJobOperator(task_id="t", verb="list_sources")
+    task = RunJobOperator(task_id="t", verb="check_sources")
     waiting = deferred(task.execute).trigger
     job, _ = await_work(world, waiting.job_id)
     job.kill()
@@ -69,7 +70,7 @@ def test_a_task_whose_job_was_killed_fails_and_the_next_try_does_the_work(world)
         task.resume({}, await_event(waiting))
     world.sources_file.unlink()
     world.sources_file.write_text(SOURCES)
-    assert run(task) == ["s1"]
+    assert run(task) == {"s1": FINE}
 
 
 def test_arguments_may_name_what_an_earlier_task_returned():

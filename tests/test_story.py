@@ -138,7 +138,7 @@ def test_the_twin_answers_in_the_authors_own_words_with_a_link_that_opens(site: 
     twin, loaded = Twin(world), load_model(world, registry.champion(world))
     question = "How much commit throughput did batching the flushes deliver?"
     ready = twin.prepare(Ask(question, world.author))
-    said = loaded.generator.complete(
+    said = loaded.engine.generator.complete(
         ready.messages, max_tokens=12, temperature=0.0, top_p=1.0, seed=1
     )
     answer = finish(ready, said, 0, 0)

@@ -28,7 +28,7 @@ def world(tmp_path, monkeypatch):
 @pytest.fixture
 def job(world):
     """Start a job that waits."""
-    name = start_job(world, "list_sources")
+    name = start_job(world, "check_sources")
     await_work(world, name)
     return name
 

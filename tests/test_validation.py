@@ -50,8 +50,9 @@ def feature(name: str = "a", **values: object) -> dict[str, object]:
 
 def sample(name: str = "a", **values: object) -> dict[str, object]:
     """Make a row that the dataset suite likes."""
-    known = {"grounded": True, "leaked": False, "tied": False, "characters": 3}
-    return {"id": name, "document_id": "d", **known} | values
+    known = {"grounded": True, "leaked": False, "tied": False, "characters": 3, "crossed": False}
+    measured = {"containment": 1.0, "topic": 1.0, "length_difference": 0.0, "length_surprise": 0.0}
+    return {"id": name, "document_id": "d", **known, **measured} | values
 
 
 ROWS = {
@@ -100,6 +101,9 @@ BROKEN = {
         ({"leaked": True}, "leaked:values-to-be-in-set"),
         ({"characters": 0}, "characters:values-to-be-between"),
         ({"tied": True}, "tied:values-to-be-in-set"),
+        ({"crossed": True}, "crossed:values-to-be-in-set"),
+        ({"containment": 0.2}, "containment:values-to-be-between"),
+        ({"topic": 0.1}, "topic:values-to-be-between"),
     ),
 }
 
