@@ -83,7 +83,7 @@ def learning_rate(name: str) -> float:
 def catalogue_names() -> dict[str, str]:
     """Return the catalogue's models with their names on the hub, empty for what is no model of the hub."""
     models: dict[str, Mapping[str, Any]] = _catalogue()["models"]
-    return {m: f"{facts['hub']}/{m}" if "hub" in facts else "" for m, facts in models.items()}
+    return {m: str(facts.get("hub", "")) for m, facts in models.items()}
 
 
 def local_folder(name: str) -> str:

@@ -149,7 +149,7 @@ def test_an_offset_that_is_too_large_is_named(tmp_path):
 def test_a_program_that_does_not_come_up_is_named_with_its_log(tmp_path, monkeypatch):
     settings = small_world(tmp_path)
     (settings.data_dir / "mongo.db").mkdir(parents=True)
-    monkeypatch.setattr(platform, "UP_SECONDS", 3.0)
+    monkeypatch.setattr(platform, "UP_SECONDS", 8.0)
     with pytest.raises(OSError, match="mongo did not come up") as raised:
         platform.up(settings, QUIET)
     assert str(settings.data_dir / "logs" / "mongo.log") in str(raised.value)
