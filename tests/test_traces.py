@@ -56,7 +56,8 @@ def test_a_document_is_followed_to_its_passages_datasets_models_and_answers(http
     (chunks,) = told["chunks"].values()
     assert answer.sources[0]["chunk_id"] in chunks
     assert version.dataset_id in told["datasets"]
-    assert {"id": version.id, "champion": False} in told["models"]
+    is_champion = registry.champion(served[0]) == version.id
+    assert {"id": version.id, "champion": is_champion} in told["models"]
     (mine,) = [a for a in told["answers"] if a["trace_id"] == answer.trace_id]
     assert (mine["named"], mine["question"]) == (True, QUESTION)
 
