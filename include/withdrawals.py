@@ -12,7 +12,7 @@ from pathlib import Path
 
 from include import registry
 from include.settings import Settings
-from ml.files import write_whole
+from ml.files import read_json, write_whole
 
 Note = dict[str, str]
 
@@ -24,7 +24,7 @@ def withdraw_dataset(settings: Settings, dataset_id: str, why: Mapping[str, str]
 
 def withdrawn(settings: Settings, dataset_id: str) -> Note:
     """Return why a dataset may no longer be used, by document; empty where it may."""
-    return _read(registry.dataset_folder(settings, dataset_id) / "withdrawn.json")
+    return read_json(registry.dataset_folder(settings, dataset_id) / "withdrawn.json")
 
 
 def mark_stale(settings: Settings, model_id: str, why: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ def mark_stale(settings: Settings, model_id: str, why: Mapping[str, str]) -> Non
 
 def marked(settings: Settings, model_id: str) -> Note:
     """Return what is noted of a model, by document."""
-    return _read(registry.model_folder(settings, model_id) / "stale.json")
+    return read_json(registry.model_folder(settings, model_id) / "stale.json")
 
 
 def stale(settings: Settings, model_id: str) -> Note:
@@ -53,10 +53,6 @@ def reason(at: datetime) -> str:
 
 def _add(file: Path, why: Mapping[str, str]) -> None:
     """Add to a side file; what is there already stays as it is."""
-    known = _read(file)
+    known = read_json(file)
     if why.keys() - known.keys():
         write_whole(file, json.dumps({**why, **known}, indent=1, sort_keys=True) + "\n")
-
-
-def _read(file: Path) -> Note:
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
