@@ -78,30 +78,31 @@ POST = {
 }
 
 
-def serving_settings(folder: Path, base: Path) -> Settings:
-    """Make the settings of a world that learns little and quickly."""
-    return Settings(
-        data_dir=folder / "data",
-        sources_file=_sources(folder),
-        vectors_url=f"lancedb://{folder}/vectors",
-        base_model=str(base),
-        mongo_port=free_port(),
-        serve_port=free_port(),
-        ray_port=free_range(11 + RAY_WORKER_PORTS),
-        ray_dashboard_port=free_port(),
-        min_examples=10,
-        sft_steps=3,
-        dpo_steps=2,
-        requests_per_second=500,
-        requests_burst=500,
-    )
+def serving_settings(folder: Path, base: Path, **changes: object) -> Settings:
+    """Make the settings of a world that learns little and quickly, but for some changes."""
+    usual = {
+        "data_dir": folder / "data",
+        "sources_file": _sources(folder),
+        "vectors_url": f"lancedb://{folder}/vectors",
+        "base_model": str(base),
+        "mongo_port": free_port(),
+        "serve_port": free_port(),
+        "ray_port": free_range(11 + RAY_WORKER_PORTS),
+        "ray_dashboard_port": free_port(),
+        "min_examples": 10,
+        "sft_steps": 3,
+        "dpo_steps": 2,
+        "requests_per_second": 500,
+        "requests_burst": 500,
+    }
+    return Settings(**{**usual, **changes})
 
 
 @contextmanager
-def published_world(folder: Path, base: Path) -> Iterator[tuple[Settings, str]]:
+def published_world(folder: Path, base: Path, **changes: object) -> Iterator[tuple[Settings, str]]:
     """Run a world's own document server, and the story up to a published model; yields its id too."""
-    world = serving_settings(folder, base)
-    world.data_dir.mkdir()
+    world = serving_settings(folder, base, **changes)
+    world.data_dir.mkdir(exist_ok=True)
     _add_post(world, folder / "posts.jsonl")
     with running(mongo_service(world), folder):
         for source in ingestion.list_sources(world):
