@@ -1,15 +1,18 @@
 """What models are measured on: held-out samples, questions with their passages, and whoever judges what is said.
 
 Gathered once per evaluation, so that every model of it stands before the same. What the answer path finds and
-declines is measured on the way: it depends on the index and not on a model.
+declines is measured on the way, on the whole index: it has to hold what answers. What models are shown is found in
+an index without the held-out texts and whatever repeats them, so that none of them reads what it is judged on.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from statistics import fmean
+
+import numpy as np
 
 from include.cleaning import clean_originals
 from include.colours import Colours, colour_of
@@ -45,6 +48,7 @@ from ml.questions import (
     measure_retrieval,
     unanswerable_questions,
 )
+from ml.splits import Passages, held_out, leaking_passages, without
 from ml.text import prose_of
 from ml.types import Chunk, CleanDocument, Example, Hit
 
@@ -70,16 +74,16 @@ class Gathered:
 
 def gather_material(settings: Settings, examples: Sequence[Example]) -> Gathered:
     """Gather what models are measured on, from a dataset's examples and the stores."""
-    held_out = {e.span.document_id for e in examples if e.split == "test"}
+    kept = held_out(examples)
     documents = clean_originals(settings)
     own = [d for d in documents if d.author == settings.author]
-    likeness, voices = _likeness(settings, documents, held_out)
+    likeness, voices = _likeness(settings, documents, kept)
     embedder = open_embedder(settings)
-    known = [d for d in own if d.id not in held_out and d.kind == "article"]
+    known = [d for d in own if d.id not in kept and d.kind == "article"]
     sample = [d for d in known if d.id in set(choose([d.id for d in known], KNOWN_DOCUMENTS))]
     support = learn_support(_passages(_chunks(settings, embedder, sample)), embedder.encode)
-    tested = [d for d in own if d.id in held_out]
-    asked, answers = _ask(settings, embedder, _chunks(settings, embedder, tested))
+    tested = [d for d in own if d.id in kept]
+    asked, answers = _ask(settings, embedder, tested)
     material = Material(
         tested=[e for e in examples if e.split == "test"],
         trained=[e for e in examples if e.split == "train"],
@@ -93,13 +97,13 @@ def gather_material(settings: Settings, examples: Sequence[Example]) -> Gathered
 
 
 def _likeness(
-    settings: Settings, documents: Sequence[CleanDocument], held_out: set[str]
+    settings: Settings, documents: Sequence[CleanDocument], kept: Collection[str]
 ) -> tuple[Likeness, dict[str, float]]:
     """Train the authorship verifier on documents that are not held out, and try it on those that are."""
     articles = [d for d in documents if d.kind == "article"]
     others = [d for d in articles if d.author != settings.author]
     aside = max(len(others) // HELD_BACK, 1) if len(others) >= FEWEST_OTHERS else 0
-    back = set(choose([d.id for d in others], aside)) | held_out
+    back = set(choose([d.id for d in others], aside)) | set(kept)
     seen = [d for d in articles if d.id not in back]
     own = [prose_of(d) for d in seen if d.author == settings.author]
     likeness = learn_likeness(
@@ -137,35 +141,57 @@ def _passages(chunks: Sequence[Chunk]) -> list[list[str]]:
 
 
 def _ask(
-    settings: Settings, embedder: Embedder, passages: Sequence[Chunk]
+    settings: Settings, embedder: Embedder, tested: Sequence[CleanDocument]
 ) -> tuple[list[Asked], dict[str, float]]:
     """Ask the answer path what held-out texts answer and what nothing answers; nothing is generated here."""
-    questions = [*held_out_questions(passages), *unanswerable_questions()]
+    questions = [
+        *held_out_questions(_chunks(settings, embedder, tested)),
+        *unanswerable_questions(),
+    ]
     steps = choose_steps(settings.answer_steps, {})
     asks = {q.text: Ask(q.text, settings.author, limit=DEEP, steps=steps) for q in questions}
     with open_features(settings) as features, open_colours(settings) as colours:
         style = features.author_style(FEATURE_SERVICE, settings.author)
-        library = _library(settings, embedder, colours)
         voice = Voice(author_name(settings), style, evidence_tokens=settings.evidence_tokens)
+        reader, library = _library(settings, embedder, colours)
         prepared = {t: prepare(a, library, voice, settings.abstain_below) for t, a in asks.items()}
         found = {
             t: [Hit(f.chunk, f.score) for f in search_passages(a, library)] for t, a in asks.items()
         }
-    fair = [q for q in questions if q.relevant or not is_told(q.text, found[q.text])]
-    spoken = [p for q in fair if q.relevant and not (p := prepared[q.text]).abstained]
+        fair = [q for q in questions if q.relevant or not is_told(q.text, found[q.text])]
+        blind = _blind(settings, reader, library, tested)
+        # A model is asked aloud whatever is found: what is left answers less well, and is to be kept to all the same.
+        aloud = [prepare(asks[q.text], blind, voice, 0.0) for q in fair if q.relevant]
     measured = _measure(fair, found, prepared)
     log.info("the answer path: %s", ", ".join(f"{k} {v:.2f}" for k, v in measured.items()))
-    return [Asked(p.messages, _shown(p)) for p in spoken], measured
+    return [Asked(p.messages, _shown(p)) for p in aloud if p.sources], measured
 
 
-def _library(settings: Settings, embedder: Embedder, colours: Colours) -> Library:
+def _blind(
+    settings: Settings, reader: Reader, library: Library, tested: Sequence[CleanDocument]
+) -> Library:
+    """Hide held-out texts from a library, and whatever repeats them word for word or by meaning."""
+    stored = list(reader.vectors.scan())
+    if not stored:
+        return library
+    passages = Passages([c for c, _ in stored], np.stack([v for _, v in stored]))
+    texts = {d.id: d.text for d in tested}
+    hidden = leaking_passages(passages, texts, settings.leak_words, settings.leak_cosine)
+    log.info("%d of %d passages are hidden from the models", len(hidden), len(stored))
+    return replace(
+        library, dense=without(library.dense, hidden), words=without(library.words, hidden)
+    )
+
+
+def _library(settings: Settings, embedder: Embedder, colours: Colours) -> tuple[Reader, Library]:
     """Open the colour of the index that this installation makes, as serving does, with the ranking learned from it."""
     mark = index_mark(settings)
     # After a way back, another embedder's colour may be live.
     colour = colour_of(colours.all(), colours.live_name(), mark)
     distance = colour.distance if colour else settings.vectors_distance
     reader = Reader(colours.store(colour), embedder, mark, distance)
-    return Library(embedder, reader.dense, reader.vectors.search, Rankings(settings).of(mark))
+    ranker = Rankings(settings).of(mark)
+    return reader, Library(embedder, reader.dense, reader.vectors.search, ranker)
 
 
 def _shown(prepared: Prepared) -> tuple[str, ...]:

@@ -134,26 +134,34 @@ def held_out(examples: Iterable[Example]) -> frozenset[str]:
     return frozenset(e.span.document_id for e in examples if e.split == "test")
 
 
-def without(
-    search: Search, documents: Collection[str], said: Sequence[str] = (), leak_words: int = 10
-) -> Search:
-    """Make a search that finds nothing of some documents: what an answer is judged on is not handed to it.
+def leaking_passages(
+    passages: Passages, tested: Mapping[str, str], leak_words: int, leak_cosine: float
+) -> frozenset[str]:
+    """Name the passages that hold what some documents say, given by id: their own, and others' that repeat it.
 
-    Passages of others that repeat a run of words of what was `said` in those are not found either.
+    Others repeat it by a run of words, or by meaning.
     """
+    chunks = passages.chunks
+    own = [i for i, c in enumerate(chunks) if c.document_id in tested]
+    again = repeats([c.text for c in chunks], list(tested.values()), leak_words)
+    near = _near(passages, own, leak_cosine) if leak_cosine else {}
+    return frozenset(
+        {chunks[i].id for i in own}
+        | {c.id for c, repeated in zip(chunks, again, strict=True) if repeated}
+        | {c.id for found in near.values() for c in found}
+    )
+
+
+def without(search: Search, hidden: Collection[str]) -> Search:
+    """Make a search that does not find some passages: what an answer is judged on is not handed to it."""
 
     def find(*asked: object, limit: int, **filters: object) -> list[Hit]:
-        wanted, most = limit, limit
+        most = limit
         while True:
             hits = search(*asked, limit=most, **filters)
-            repeated = repeats([h.chunk.text for h in hits], said, leak_words)
-            kept = [
-                hit
-                for hit, again in zip(hits, repeated, strict=True)
-                if not again and hit.chunk.document_id not in documents
-            ]
-            if len(kept) >= wanted or len(hits) < most:
-                return kept[:wanted]
+            kept = [hit for hit in hits if hit.chunk.id not in hidden]
+            if len(kept) >= limit or len(hits) < most:
+                return kept[:limit]
             most *= 4
 
     return find

@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from own_texts import own_artifacts
 
 from include import registry
+from include.cleaning import clean_originals
 from include.documents import open_documents
 from include.evaluation import (
     decide_promotion,
@@ -17,25 +19,43 @@ from include.evaluation import (
     next_candidate,
     watch_serving,
 )
+from include.material import Gathered, gather_material
 from include.settings import Settings
+from include.vectors import open_vectors
 from include.withdrawals import mark_stale
-from ml.types import Feedback, Trace
+from ml.splits import held_out, repeats
+from ml.types import Example, Feedback, Trace
 
 # Prompts that are answered aloud; each costs a second.
 FEW = 2
 
 
 @pytest.fixture(scope="module")
-def evaluated(
+def measured(
     served: tuple[Settings, str], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Settings, str, dict[str, float]]:
-    """Measure the session's model once, with a registry of its own."""
+) -> tuple[Settings, str, dict[str, float], Gathered]:
+    """Measure the session's model once, with a registry of its own; also keep what it was measured on."""
     shared, model_id = served
     world = own_artifacts(shared, model_id, tmp_path_factory.mktemp("evaluated") / "artifacts")
+    kept: list[Gathered] = []
+
+    def gather(settings: Settings, examples: list[Example]) -> Gathered:
+        kept.append(gather_material(settings, examples))
+        return kept[0]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ml.evaluate.SPOKEN", FEW)
         patch.setattr("ml.evaluate.ATTACKED", FEW)
-        return world, model_id, evaluate_model(world, model_id)
+        patch.setattr("include.evaluation.gather_material", gather)
+        return world, model_id, evaluate_model(world, model_id), kept[0]
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    measured: tuple[Settings, str, dict[str, float], Gathered],
+) -> tuple[Settings, str, dict[str, float]]:
+    """Leave out what the model was measured on."""
+    return measured[:3]
 
 
 @pytest.fixture
@@ -82,6 +102,22 @@ def test_the_answer_path_and_the_judges_are_measured_on_held_out_texts(evaluated
     assert len(record["candidate"]["grounded"]) == len(record["base"]["grounded"]) >= 1
     assert summary["answers_mrr"] == answers["mrr"]
     assert record["packages"]["torch"] and record["seed"] == world.seed
+
+
+def test_what_models_are_shown_overlaps_with_the_test_by_nothing(measured) -> None:
+    world, _, _, gathered = measured
+    held = held_out(gathered.material.tested)
+    tested = [d.text for d in clean_originals(world) if d.id in held]
+    notes = [a.messages[0].content for a in gathered.material.asked]
+    quotes = {q for a in gathered.material.asked for p in a.passages for q in p.split(" … ")}
+    with open_vectors(world) as vectors:
+        stored = list(vectors.scan())
+
+    assert tested and quotes and sum(repeats(notes, tested, world.leak_words)) == 0
+    ours = np.stack([v for c, v in stored if c.document_id in held])
+    shown = [(c, v) for c, v in stored if any(q in c.text for q in quotes)]
+    assert shown and not held & {c.document_id for c, _ in shown}
+    assert max(float((ours @ v).max()) for _, v in shown) < world.leak_cosine
 
 
 def test_the_first_model_is_judged_against_its_base_and_waits_until_it_is_champion(

@@ -17,6 +17,7 @@ from ml.splits import (
     find_kin,
     find_leaks,
     held_out,
+    leaking_passages,
     repeats,
     split_documents,
     without,
@@ -175,17 +176,29 @@ def test_no_run_of_words_is_shared_by_the_test_and_anything_that_is_learned_or_r
 @pytest.mark.parametrize("wanted", [1, 2, 3])
 def test_what_an_answer_is_judged_on_is_not_retrieved_for_it(wanted: int) -> None:
     found = [chunk(sentences(n, 1), document=cleaned(url=f"https://x/{n}")) for n in range(6)]
-    hidden = {c.document_id for c in found[:3]}
     calls: list[int] = []
 
     def search(text: str, *, limit: int, author: str) -> list[Hit]:
         calls.append(limit)
         return [Hit(c, 1.0 / (n + 1)) for n, c in enumerate(found)][:limit]
 
+    hidden = {c.id for c in found[:3]}
     hits = without(search, hidden)("text", limit=wanted, author="a")
 
     assert [h.chunk for h in hits] == found[3 : 3 + wanted]
     assert len(calls) == 2
-    said = [f"and then {found[3].text} was said by somebody else on another day", found[4].text]
-    spared = without(search, hidden, said, 8)("text", limit=wanted, author="a")
-    assert [h.chunk.text for h in spared] == [found[5].text]
+    assert without(search, {c.id for c in found})("text", limit=wanted, author="a") == []
+
+
+def test_passages_leak_that_are_of_the_test_or_repeat_it_by_words_or_by_meaning() -> None:
+    documents = [cleaned(sentences(n, 3), url=f"https://x/{n}") for n in range(3)]
+    tested, near, far = (chunk(d.text, document=d) for d in documents)
+    quoting = cleaned(f"Somebody else said: {tested.text[:160]} and no more.", url="https://x/9")
+    repeated = chunk(quoting.text, document=quoting)
+    vectors = np.array([[1, 0], [0.95, 0.3122], [0, 1], [0, 1]], dtype=np.float32)
+    passages = Passages([tested, near, far, repeated], vectors)
+    held = {documents[0].id: documents[0].text}
+
+    assert leaking_passages(passages, held, 10, 0.9) == {tested.id, near.id, repeated.id}
+    assert leaking_passages(passages, held, 10, 0.0) == {tested.id, repeated.id}
+    assert leaking_passages(passages, {}, 10, 0.9) == set()
