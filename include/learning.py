@@ -22,6 +22,8 @@ from include.settings import Settings
 from include.withdrawals import withdrawn
 from ml.files import write_json
 from ml.fingerprint import canned_prompt, check, model_fingerprint
+from ml.generate import BASE_FILE, check_tokenizer
+from ml.models import identity
 from ml.prompts import read_prompt, to_values
 from ml.tiny import base_model_folder
 from ml.tracking import CURVE, KeptRun, Run
@@ -66,6 +68,7 @@ def train_model(settings: Settings, dataset_id: str) -> dict[str, object]:
     model_id = digest("model", dataset_id, ours, json.dumps(asdict(recipe), sort_keys=True))[:16]
     if model_id in registry.list_models(settings):
         return {"model_id": model_id, "created": False}
+    _refuse_other_tokenizer(settings)
     folder = settings.data_dir / "training" / model_id
     with open_experiment(settings, "train", model_id, _config(settings, recipe)) as run:
         run.uses(*dataset_artifact(settings, dataset_id))
@@ -85,6 +88,16 @@ def warm_caches(settings: Settings) -> dict[str, str]:
 def base_folder(settings: Settings) -> str:
     """Return the folder of the base model, pretrained or fetched if need be."""
     return base_model_folder(settings.base_model, settings.cache_dir)
+
+
+def _refuse_other_tokenizer(settings: Settings) -> None:
+    """Refuse a base model whose weights another model was trained on with another tokenizer: one of them is wrong."""
+    base = base_folder(settings)
+    for model_id in registry.list_models(settings):
+        model = registry.model_folder(settings, model_id)
+        note = model / BASE_FILE
+        if note.exists() and note.read_text(encoding="utf-8").strip() == identity(Path(base)):
+            check_tokenizer(base, model)
 
 
 def _config(settings: Settings, recipe: Recipe) -> dict[str, object]:

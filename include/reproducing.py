@@ -20,7 +20,7 @@ from include.manifests import MANIFEST
 from include.settings import Settings
 from include.withdrawals import withdrawn
 from ml.files import read_json
-from ml.generate import BASE_FILE
+from ml.generate import BASE_FILE, check_tokenizer
 from ml.models import identity
 from ml.tracking import CURVE, KeptRun, read_curve
 from ml.train import Recipe, train
@@ -110,6 +110,7 @@ def _refuse_other_base(base: str, model: Path, version: ModelVersion) -> None:
             f"Model {version.id} stands on {version.base_model!r} with identity {known[:12]}, but the one here has "
             f"{ours[:12]}: another state of it. Bring back that base model."
         )
+    check_tokenizer(base, model)
 
 
 def _circumstances(made: Mapping[str, Any]) -> Iterator[Line]:

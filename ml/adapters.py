@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.checkpoints import room_on_disk
+from ml.conversation import Conversation
 from ml.files import write_whole
-from ml.generate import BASE_FILE, load_base
+from ml.fingerprint import tokenizer_fingerprint
+from ml.generate import BASE_FILE, TOKENIZER_FILE, load_base
 from ml.models import identity, lora_layers
 from ml.recipe import Recipe
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
@@ -70,13 +72,12 @@ def width_of(model: Any, wanted: int) -> int:
     return min(wanted, int(model.config.get_text_config().max_position_embeddings))
 
 
-def write_adapter(
-    base: str, source: Path, tokenizer: "PreTrainedTokenizerBase", target: Path
-) -> None:
-    """Copy an adapter out of a checkpoint, with its tokenizer and a note on which base model it stands."""
+def write_adapter(base: str, source: Path, conversation: Conversation, target: Path) -> None:
+    """Copy an adapter out of a checkpoint, with its tokenizer and notes on which base model it stands."""
     with room_on_disk(target):
         target.mkdir(parents=True, exist_ok=True)
         for name in ADAPTER:
             shutil.copyfile(source / name, target / name)
-        tokenizer.save_pretrained(str(target))
+        conversation.tokenizer.save_pretrained(str(target))
         write_whole(target / BASE_FILE, identity(Path(base)))
+        write_whole(target / TOKENIZER_FILE, tokenizer_fingerprint(conversation))

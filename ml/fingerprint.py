@@ -1,14 +1,15 @@
 """Hash what the shared steps *produce* on canned input, so that skew between training and serving is refused.
 
-Two marks: the index's (clean, chunk, embedder) and the model's (the index's, the prompt, the base
-model). A changed regular expression that changes nothing keeps them; one that changes a comma does
-not.
+Three marks: the index's (clean, chunk, embedder), the model's (the index's, the prompt, the base model) and the
+tokenizer's, which a base model brings and every adapter notes. A changed regular expression that changes nothing
+keeps them; one that changes a comma does not.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ml.chunk import chunk_document
+from ml.conversation import Conversation
 from ml.prompts import PROMPT_VERSION, twin_messages
 from ml.text import clean
 from ml.types import CleanDocument, Document, Kind, Message, digest
@@ -38,6 +39,7 @@ _CODE = 'def g() -> int:\n    """Return one."""\n    return 1\n\n\nclass H:\n   
 _LINES = "".join(f"    value{i} = compute(value{i});\n" for i in range(40))
 _PYTHON = f"class H:\n    # About m.\n    def m(self):\n{_LINES}\n    def n(self):\n        pass\n"
 _SCRIPT = f"/* About f. */\nfunction f() {{\n{_LINES}}}\n\nclass A {{\n  m() {{\n{_LINES}  }}\n}}\n"
+_STRANGE = "naïve Ünïcode 日本語 עברית 🧵 e\u0301\u200b 1234567890 3.14\t\ttabs  two  spaces\r\n don't WE'LL €…—“”"
 
 
 class FingerprintMismatch(ValueError):
@@ -69,6 +71,17 @@ def model_fingerprint(index: str, base_model: str) -> str:
     """Name how a model is prompted and on what it stands."""
     said = [m.content for m in canned_prompt()]
     return digest("model", index, base_model, PROMPT_VERSION, *said)
+
+
+def tokenizer_fingerprint(conversation: Conversation) -> str:
+    """Name how texts become tokens: what comes of canned ones, and the number of every token that there is."""
+    # By lines, or the libraries warn of a text that is longer than a model reads.
+    lines = [
+        line for t in (_ARTICLE, _CODE, _PYTHON, _STRANGE) for line in t.splitlines(keepends=True)
+    ]
+    cut = [conversation.text(line) for line in lines]
+    known = sorted(conversation.tokenizer.get_vocab().items())
+    return digest("tokenizer", str(cut), str(conversation.ends), str(known))
 
 
 def canned_prompt() -> tuple[Message, ...]:

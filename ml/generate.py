@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.constrain import Constraint
 from ml.conversation import Conversation, fit, load_conversation
+from ml.fingerprint import check, tokenizer_fingerprint
 from ml.models import identity
 from ml.speech import INCOMPLETE, Speech, hold_back, room_for
 from ml.types import Message
@@ -27,6 +28,8 @@ LOGITS_BYTES = 256_000_000
 COLD = 1e-4
 # Where an adapter keeps the mark of the base model that it was trained on.
 BASE_FILE = "base_model.txt"
+# The fingerprint of the base model's tokenizer, beside it.
+TOKENIZER_FILE = "base_tokenizer.txt"
 
 
 class Generator:
@@ -266,12 +269,21 @@ def check_adapter(base: str, adapter: Path) -> None:
         raise FileNotFoundError(
             f"{adapter} holds no adapter_model.safetensors. Train the model again; pickles are not loaded."
         )
+    check_tokenizer(base, adapter)
     mark = adapter / BASE_FILE
     if mark.exists() and mark.read_text().strip() != identity(Path(base)):
         raise ValueError(
             f"The adapter {adapter.name} was trained on another state of the base model than {base}. "
             "Train a new one, or bring that base model back."
         )
+
+
+def check_tokenizer(base: str, adapter: Path) -> None:
+    """Refuse a base model whose tokenizer is not the one that an adapter notes; older adapters note none."""
+    if (mark := adapter / TOKENIZER_FILE).exists():
+        ours, theirs = tokenizer_fingerprint(load_conversation(base)), mark.read_text().strip()
+        remedy = f"The tokenizer in {base} is another one: bring back the files that belong to its weights."
+        check(ours, theirs, f"The adapter {adapter.name}", remedy)
 
 
 def _merge(model: "PreTrainedModel", base: str, adapter: Path) -> "PreTrainedModel":

@@ -193,7 +193,7 @@ def _run(
     if not stage.team.index:
         best = folder / BEST
         chosen = best if best.exists() else kept
-        write_adapter(stage.base, chosen, conversation.tokenizer, target)
+        write_adapter(stage.base, chosen, conversation, target)
         stage.report(f"{name} {how}")
     stage.team.meet()
     return {**sum_up(name, steps_of(history)), f"{name}_ended": how}

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.conversation import load_conversation
 from ml.corpus import Passage, corpus_mark, read_corpus
 from ml.files import locked, write_whole
+from ml.fingerprint import tokenizer_fingerprint
 from ml.generate import quiet
 from ml.models import local_folder
 from ml.types import digest
@@ -100,6 +102,7 @@ def pretrain_tiny(
             metrics = _pretrain(passages, size, part, report)
             (part / "checkpoint.pt").unlink(missing_ok=True)
             manifest = {"size": asdict(size), "passages": len(passages), "metrics": metrics}
+            manifest["tokenizer_fingerprint"] = tokenizer_fingerprint(load_conversation(part))
             write_whole(part / "manifest.json", json.dumps(manifest, indent=1))
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)
@@ -110,9 +113,7 @@ def _pretrain(
     passages: Sequence[Passage], size: TinySize, folder: Path, report: Callable[[str], None]
 ) -> dict[str, float]:
     """Train the tokenizer and the model, and write both."""
-    report(
-        f"pretraining the tiny base model on {len(passages)} passages of this Python installation"
-    )
+    report(f"pretraining the tiny base model on {len(passages)} passages of this Python")
     tokenizer = _train_tokenizer(passages, size)
     _write_tokenizer(tokenizer, size, folder)
     stream = _tokenize(tokenizer, passages, size.seed)

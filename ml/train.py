@@ -15,8 +15,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ml.conversation import load_conversation
 from ml.curve import Clock, Report, Step, Watch
-from ml.files import write_whole
+from ml.files import read_json, write_whole
+from ml.fingerprint import check, tokenizer_fingerprint
 from ml.generate import load_generator, quiet
 from ml.models import check_fits, identity, this_machine
 from ml.recipe import Recipe
@@ -51,7 +53,8 @@ def train(
 
     _check(base, examples, recipe, workers)
     samples = (*(e.id for e in examples), *(p.id for p in preferences))
-    mark = digest(identity(Path(base)), json.dumps(asdict(recipe), sort_keys=True), *samples)
+    stands_on = identity(Path(base)), tokenizer_fingerprint(load_conversation(base))
+    mark = digest(*stands_on, json.dumps(asdict(recipe), sort_keys=True), *samples)
     stage = Stage(base, recipe, folder, run, report, watch, clock, Team(0, workers))
     tested = [e.messages for e in examples if e.split == "test"]
     notes = _Notes(folder, mark)
@@ -82,6 +85,12 @@ def _check(base: str, examples: Sequence[Example], recipe: Recipe, workers: int)
             f"TWIN_TRAIN_WORKERS is {workers}, but the {recipe.batch} samples and {recipe.dpo_batch} pairs of a step "
             "cannot be shared evenly. Set it to a number that divides both."
         )
+    if known := read_json(Path(base) / "manifest.json").get("tokenizer_fingerprint"):
+        ours = tokenizer_fingerprint(load_conversation(base))
+        remedy = (
+            f"The tokenizer in {base} is another one: remove the folder, and `tiny` is made again."
+        )
+        check(ours, str(known), "The pretrained base model", remedy)
     machine = this_machine()
     check_fits(base, machine.memory, gpu=machine.gpu)
 

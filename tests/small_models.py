@@ -1,5 +1,6 @@
 """Small models of several families, made in place with random weights and tokenizers that cut texts as theirs do."""
 
+import json
 from pathlib import Path
 
 from ml.gguf_tokenizer import CUTS
@@ -104,6 +105,15 @@ def write_tokenizer(cut: str, folder: Path) -> None:
     )
     wrapped.chat_template = CHAT_TEMPLATE
     wrapped.save_pretrained(folder)
+
+
+def swap_tokens(folder: Path) -> None:
+    """Give a model a tokenizer of the same size that is another one: two of its tokens change places."""
+    file = folder / "tokenizer.json"
+    written = json.loads(file.read_text(encoding="utf-8"))
+    known = written["model"]["vocab"]
+    known["e"], known["t"] = known["t"], known["e"]
+    file.write_text(json.dumps(written), encoding="utf-8")
 
 
 def cutter(name: str):

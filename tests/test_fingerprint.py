@@ -1,9 +1,20 @@
 """What was made in another way is refused, and what makes no difference is not."""
 
+import shutil
+from pathlib import Path
+
 import pytest
+from small_models import swap_tokens
 
 import ml.fingerprint
-from ml.fingerprint import FingerprintMismatch, check, index_fingerprint, model_fingerprint
+from ml.conversation import load_conversation
+from ml.fingerprint import (
+    FingerprintMismatch,
+    check,
+    index_fingerprint,
+    model_fingerprint,
+    tokenizer_fingerprint,
+)
 from ml.prompts import twin_messages
 
 
@@ -63,3 +74,17 @@ def test_a_mismatch_says_what_and_what_to_do():
 
     with pytest.raises(FingerprintMismatch, match=r"Model m .*bbbb.*aaaa.*Train again\."):
         check("a" * 32, "b" * 32, "Model m", "Train again.")
+
+
+def test_a_tokenizer_of_the_same_size_has_another_mark_and_a_copy_the_same(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    ours = load_conversation(tiny_base)
+    ours.tokenizer.save_pretrained(tmp_path / "copy")
+    shutil.copytree(tmp_path / "copy", tmp_path / "other")
+    swap_tokens(tmp_path / "other")
+    copy, other = load_conversation(tmp_path / "copy"), load_conversation(tmp_path / "other")
+
+    assert tokenizer_fingerprint(copy) == tokenizer_fingerprint(ours)
+    assert len(other.tokenizer) == len(ours.tokenizer)
+    assert tokenizer_fingerprint(other) != tokenizer_fingerprint(ours)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from own_texts import own_artifacts
 from samples import examples, preferences
+from small_models import swap_tokens
 
 from include import registry
 from include.indexing import index_mark
@@ -107,14 +108,6 @@ def forget_the_template(base: Path) -> None:
     tokenizer.save_pretrained(base)
 
 
-def mix_up_the_tokenizer(base: Path) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.add_tokens(["looked", "Tuesday"])
-    tokenizer.save_pretrained(base)
-
-
 def lose_the_tokenizer(base: Path) -> None:
     for file in base.glob("*token*"):
         file.unlink()
@@ -135,7 +128,7 @@ def small_disk() -> Iterator[None]:
     ("spoil", "changes", "full", "said"),
     [
         (forget_the_template, {}, False, "has no chat template.*instruct version"),
-        (mix_up_the_tokenizer, {}, False, "gives token 102[45], but the model knows 1024"),
+        (swap_tokens, {}, False, "The adapter .* The tokenizer in .* is another one"),
         (lose_the_tokenizer, {}, False, "tokenizer in .* cannot be read"),
         (Path.exists, {"sft_steps": 0}, False, "sft_steps of the recipe is 0"),
         (

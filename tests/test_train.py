@@ -13,8 +13,10 @@ from statistics import fmean
 
 import pytest
 from samples import examples, preferences
+from small_models import swap_tokens
 
 from ml.checkpoints import last_checkpoint
+from ml.fingerprint import FingerprintMismatch
 from ml.generate import load_generator
 from ml.models import learning_rate
 from ml.tiny import base_model_folder
@@ -119,7 +121,7 @@ def test_an_adapter_with_its_tokenizer_is_left_and_nothing_else(
     names = {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
 
     wanted = {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json"}
-    assert wanted | {"base_model.txt", "training.json"} <= names
+    assert wanted | {"base_model.txt", "base_tokenizer.txt", "training.json"} <= names
     assert not [n for n in names if n.endswith((".bin", ".pt", ".pkl", ".md")) or "/" in n]
     assert (folder / "adapter_model.safetensors").stat().st_size < 2_000_000
 
@@ -158,6 +160,23 @@ def test_an_adapter_of_another_base_model_is_refused(
 
     with pytest.raises(ValueError, match="another state of the base model"):
         load_generator(str(other), folder)
+
+
+def test_a_base_model_with_another_tokenizer_of_the_same_size_is_refused_on_load_and_in_training(
+    tiny_base: Path, trained: tuple[Path, dict[str, float]], tmp_path: Path
+) -> None:
+    base, older = tmp_path / "base", tmp_path / "older"
+    shutil.copytree(tiny_base, base)
+    swap_tokens(base)
+    shutil.copytree(trained[0], older)
+    (older / "base_tokenizer.txt").unlink()
+
+    with pytest.raises(FingerprintMismatch, match="adapter m1 .*tokenizer in .* is another one"):
+        load_generator(str(base), trained[0])
+    with pytest.raises(FingerprintMismatch, match="pretrained base model .*is another one"):
+        teach(base, tmp_path / "m")
+    assert load_generator(str(tiny_base), older).count_tokens("the") > 0
+    assert not (tmp_path / "m").exists()
 
 
 def test_a_training_that_is_killed_twice_ends_where_an_unbroken_one_does(
