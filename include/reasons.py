@@ -30,6 +30,7 @@ REASONS: Mapping[str, str] = {
     "not-html": "What came is no page, by what the server calls it.",
     "binary": "What came calls itself a page, but is binary.",
     "unreadable": "The page's markup cannot be read within bounds.",
+    "too-slow": "Reading the page took longer than any honest page needs.",
     "empty": "There are too few words for an article.",
     "listing": "The page lists others; it is no article itself.",
     "login-wall": "The text is behind a login or for subscribers.",

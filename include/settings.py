@@ -102,6 +102,8 @@ class Settings(BaseModel):
     # Bytes of one page, decoded; seconds for one page, all redirects included.
     crawl_max_bytes: int = 5_000_000
     crawl_timeout: float = 20.0
+    # Seconds of a processor that reading one page or feed may take; what takes longer is ended and turned away.
+    parse_seconds: float = Field(default=20.0, gt=0)
 
     # A batch with more than this share of bad rows is stopped before it touches anything.
     error_budget: float = 0.3

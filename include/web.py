@@ -8,13 +8,14 @@ import codecs
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
 
+from include.apart import apart
 from include.documents import Documents
 from include.settings import Settings
 from include.turns import host_turn
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from protego import Protego
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 MAX_REDIRECTS, MAX_TRIES = 5, 3
 MAX_CRAWL_DELAY = 30.0
@@ -99,6 +102,10 @@ class Web:
                 return _page(url, current, reply, asked_for=bool(headers))
             current = _follow(current, reply)
         raise Refused("redirects", url, f"{url} redirects more than {MAX_REDIRECTS} times.")
+
+    def read(self, work: Callable[..., Result], page: Page, *more: object) -> Result:
+        """Let something be read out of a page, in a process that is ended where it takes too long."""
+        return apart(self._settings.parse_seconds, page.url, work, page, *more)
 
     def _conditions(self, url: str) -> dict[str, str]:
         """Build the headers that let a server answer "not modified"."""

@@ -30,6 +30,10 @@ class Refused(ConnectionError):
         super().__init__(sentence)
         self.reason, self.url, self.status = reason, url, status
 
+    def __reduce__(self) -> tuple[type["Refused"], tuple[str, str, str, int]]:
+        """Tell how it is made again in another process."""
+        return type(self), (self.reason, self.url, str(self), self.status)
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

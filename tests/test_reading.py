@@ -20,7 +20,7 @@ def page(html: str, url: str = URL) -> Page:
 
 def reason(html: str, url: str = URL) -> str:
     with pytest.raises(Refused) as refused:
-        read_document(SOURCE, Listed(URL), page(html, url))
+        read_document(page(html, url), SOURCE, Listed(URL))
     assert len(str(refused.value)) > 20
     return refused.value.reason
 
@@ -63,10 +63,10 @@ def test_where_a_redirect_leads_says_what_became_of_a_page():
 def test_an_article_about_such_notices_is_an_article(title):
     html = article(title, text=PARAGRAPH * 4 + "Page not found. Sign in to continue.")
 
-    assert read_document(SOURCE, Listed(URL), page(html)).title == title
+    assert read_document(page(html), SOURCE, Listed(URL)).title == title
 
 
 def test_a_title_without_end_is_cut():
     html = article("word " * 1000)
 
-    assert len(read_document(SOURCE, Listed(URL), page(html)).title) == 300
+    assert len(read_document(page(html), SOURCE, Listed(URL)).title) == 300

@@ -52,7 +52,7 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
     def survey(page: Page) -> Survey:
         url = canonical_form(page.url)
         listing = bool(_LISTING.search(urlsplit(url).path)) or not match.search(url)
-        return Survey(tuple(read_links(page, source.where)), listing)
+        return Survey(tuple(web.read(read_links, page, source.where)), listing)
 
     start = fetch_listing(web, source.where, "blog")
     walk = PageCrawl(source, web, documents, survey, PASSING)

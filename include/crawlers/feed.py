@@ -29,7 +29,7 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
     while where and where not in seen and len(seen) < MAX_PARTS:
         seen.add(where)
         page = fetch_listing(web, where, "feed")
-        entries, older = read_feed(page)
+        entries, older = web.read(read_feed, page)
         listed += entries
         where = older if older and same_site(older, page.url) else ""
     return crawl_pages(source, web, documents, listed, complete_since=_oldest(listed))

@@ -176,7 +176,7 @@ class PageCrawl:
         self.links[item.url] = (survey := self._survey(page)).links
         if survey.listing:
             raise Refused("listing", item.url, f"{page.url} lists other pages.")
-        document = read_document(self._source, item, page)
+        document = self._web.read(read_document, page, self._source, item)
         self._documents.put_page_state(
             item.url,
             **page.state,

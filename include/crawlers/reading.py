@@ -49,7 +49,7 @@ class Listed:
     published_at: datetime | None = None
 
 
-def read_document(source: Source, item: Listed, page: Page) -> Document:
+def read_document(page: Page, source: Source, item: Listed) -> Document:
     """Make a document of a page; raises Refused."""
     check_site(source, page.url)
     _check_form(page)

@@ -39,13 +39,19 @@ def read_sitemaps(web: Web, where: str) -> tuple[list[str], bool]:
         url = waiting.pop(0)
         seen.add(url)
         page = fetch_listing(web, url, "sitemap")
-        root = _parse(page)
-        places = [absolute(page, text) for text in _locations(root)]
-        if _name(root) == "sitemapindex":
+        places, index = web.read(read_sitemap, page)
+        if index:
             waiting += [place for place in places if place not in seen]
         else:
             pages += places
     return list(dict.fromkeys(pages)), not waiting
+
+
+def read_sitemap(page: Page) -> tuple[list[str], bool]:
+    """List the addresses of a sitemap, and tell whether they are those of other sitemaps."""
+    root = _parse(page)
+    places = [absolute(page, text) for text in _locations(root)]
+    return places, _name(root) == "sitemapindex"
 
 
 def _parse(page: Page) -> "Element":

@@ -97,7 +97,7 @@ def read_feed(text: str) -> object:
 
 def read_sitemap(text: str) -> object:
     """Read a sitemap as the crawler does."""
-    return sitemap._locations(sitemap._parse(_page(text)))
+    return sitemap.read_sitemap(_page(text))
 
 
 def read_page(text: str) -> object:
