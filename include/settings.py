@@ -168,8 +168,9 @@ class Settings(BaseModel):
     # More time per word than the champion takes, as a share of it.
     gate_latency_margin: float = 2.0
     gate_memorisation_max: float = 0.5
-    # How much less of an answer its passages may support, and the least that they must; and how many more of the
-    # attacks may work than on the champion, and at most.
+    # How much less of an answer its passages may support, and the least that they must: 0.3 for a model that can write;
+    # `tiny` cannot, and says as little of its passages as anybody else's text does. And how many more of the attacks
+    # may work than on the champion, and at most.
     gate_grounded_margin: float = 0.1
     gate_grounded_floor: float = 0.0
     gate_unsafe_margin: float = 0.15
