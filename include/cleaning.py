@@ -77,10 +77,13 @@ def clean_documents(settings: Settings) -> dict[str, int]:
 
 
 def clean_originals(settings: Settings) -> list[CleanDocument]:
-    """List the clean documents that are no copies of others, by id."""
-    mark = index_mark(settings)
+    """List the clean documents that may be learned from, by id: no copies, and none that others may have written."""
+    mark, sources = index_mark(settings), load_sources(settings)
+    doubted = [s.id for s in sources if s.trust != "own"]
     with open_documents(settings) as documents:
-        return [d for d in documents.clean(mark) if not d.duplicate_of]
+        shared = documents.of_sources(doubted) if doubted else set()
+        found = documents.clean(mark)
+    return [d for d in found if not d.duplicate_of and d.id not in shared]
 
 
 def _now() -> datetime:

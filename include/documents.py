@@ -6,7 +6,7 @@ kill is written first: a revision before its document, a document before its pla
 area is cleared.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import islice
@@ -130,6 +130,13 @@ class Documents(Rejections, Journal, Batches, Erasures):
     def read(self, ids: Sequence[str]) -> list[Document]:
         """Read documents in the order of their ids; LookupError when one is gone."""
         return [from_record(Document, r) for r in self._in_order("documents", ids)]
+
+    def of_sources(self, names: Collection[str], ids: Collection[str] | None = None) -> set[str]:
+        """Name the documents of some sources, or those of them that are among `ids`."""
+        asked: Record = {"source": {"$in": sorted(names)}}
+        if ids is not None:
+            asked["_id"] = {"$in": sorted(ids)}
+        return {str(r["_id"]) for r in self._collection("documents").find(asked, {"_id": 1})}
 
     def get(self, document_id: str) -> Document | None:
         """Find a document that is not gone."""

@@ -23,6 +23,7 @@ from include.ranking import Rankings
 from include.reader import Reader
 from include.settings import Settings
 from include.sources import author_name, load_sources
+from include.trust import Trust
 from include.vectors import open_colours
 from ml.answer import (
     Ask,
@@ -191,7 +192,9 @@ def _library(settings: Settings, embedder: Embedder, colours: Colours) -> tuple[
     distance = colour.distance if colour else settings.vectors_distance
     reader = Reader(colours.store(colour), embedder, mark, distance)
     ranker = Rankings(settings).of(mark)
-    return reader, Library(embedder, reader.dense, reader.vectors.search, ranker)
+    shared = Trust(settings).shared
+    library = Library(embedder, reader.dense, reader.vectors.search, ranker, shared=shared)
+    return reader, library
 
 
 def _shown(prepared: Prepared) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ KINDS: Mapping[str, Callable[[Settings, Source, Web, Documents], Crawl]] = {
     "instagram": instagram.crawl,
     "jsonl": jsonl.crawl,
 }
-_SOURCE_KEYS = {"id", "author", "kind", "where", "schedule", "consent", "options"}
+TRUST = ("own", "shared")
+_SOURCE_KEYS = {"id", "author", "kind", "where", "schedule", "consent", "trust", "options"}
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -158,14 +159,16 @@ def _source(settings: Settings, entry: dict[str, Any], authors: Mapping[str, Aut
         )
     options = entry.get("options") or {}
     if not isinstance(options, dict):
-        raise _wrong(
-            settings, f"`options` of source {entry['id']!r} are no pairs of name and value"
-        )
-    schedule = str(entry.get("schedule") or "")
+        said = f"`options` of source {entry['id']!r} are no pairs of name and value"
+        raise _wrong(settings, said)
+    schedule, trust = str(entry.get("schedule") or ""), str(entry.get("trust") or TRUST[0])
     try:
         read_schedule(schedule)
     except ValueError as error:
         raise _wrong(settings, f"of source {entry['id']!r}, {error}") from None
+    if trust not in TRUST:
+        said = f"`trust` of source {entry['id']!r} is {trust!r}; it is one of {', '.join(TRUST)}"
+        raise _wrong(settings, said)
     return Source(
         id=str(entry["id"]),
         author=authors[entry["author"]],
@@ -174,6 +177,7 @@ def _source(settings: Settings, entry: dict[str, Any], authors: Mapping[str, Aut
         consent=str(entry.get("consent") or ""),
         options={str(k): _plain(v) for k, v in options.items()},
         schedule=schedule,
+        trust=trust,
     )
 
 

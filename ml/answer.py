@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ml.cite import abstention, cite, quote
 from ml.compress import Count, Extract, compress, whole
-from ml.injection import is_stuffed
 from ml.prompts import Prompt, twin_messages
 from ml.rerank import Found, Ranker, Scores, best_first, join
+from ml.trust import Shared, nothing_shared, weigh_trust
 from ml.types import Answer, Hit, Kind, Message, SourceRef
-from ml.understand import Understood, understand
+from ml.understand import Understood, nothing_known, understand
 
 Vector = NDArray[np.float32]
 # What may be switched, in the order in which it happens; docs/benchmarks.md says what each is worth.
@@ -81,7 +81,8 @@ class Ask:
 class Library:
     """Where an answer is looked for. `dense` finds by meaning and scores by cosine, `words` finds by words.
 
-    `judge` scores a question with passages in the ranking's place; it may be a cross-encoder.
+    `judge` scores a question with passages in the ranking's place; it may be a cross-encoder. `shared` names those of
+    some documents that others may have written.
     """
 
     embedder: Embeds
@@ -90,6 +91,7 @@ class Library:
     ranker: Ranker
     judge: Scores | None = None
     authors: Mapping[str, str] = field(default_factory=dict)
+    shared: Shared = nothing_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def prepare(ask: Ask, library: Library, voice: Voice, abstain_below: float) -> P
     return Prepared(
         messages=_render(ask, voice, extracts, earlier),
         sources=sources,
-        quoted=abstention(ranked, _reason(meant)) if abstained else quote(sources),
+        quoted=abstention(ranked, nothing_known(meant)) if abstained else quote(sources),
         abstained=abstained,
         chunk_ids=tuple(f.chunk.id for f in ranked),
         seconds={s: b - a for s, a, b in zip(steps, times[:-1], times[1:], strict=True)},
@@ -231,7 +233,7 @@ def _rerank(ask: Ask, meant: Understood, found: list[Found], library: Library) -
     elif library.judge and ranked:
         read = ranked[: max(JUDGED, ask.limit)]
         ranked = best_first(read, library.judge(meant.search, [f.chunk for f in read]))
-    return [f for f in ranked[: 3 * ask.limit] if not is_stuffed(f.chunk.text)][: ask.limit]
+    return weigh_trust(ranked[: 3 * ask.limit], library.shared)[: ask.limit]
 
 
 def _compress(
@@ -247,8 +249,12 @@ def _render(
     ask: Ask, voice: Voice, extracts: Sequence[Extract], earlier: Sequence[Message]
 ) -> tuple[Message, ...]:
     evidence = [e.quote for e in extracts]
+    shared = {n for n, e in enumerate(extracts, start=1) if e.found.shared}
     return twin_messages(
-        ask.question, evidence, voice.style, voice.author, earlier=earlier, prompt=voice.prompt
+        *(ask.question, evidence, voice.style, voice.author),
+        earlier=earlier,
+        prompt=voice.prompt,
+        shared=shared,
     )
 
 
@@ -273,16 +279,6 @@ def _without_search(ask: Ask, meant: Understood, voice: Voice) -> Prepared:
         speaks=False,
         how=_how(ask, meant, []),
     )
-
-
-def _reason(meant: Understood) -> str:
-    """Say that nothing answers, and within which limits nothing does."""
-    limits = [
-        *([f"in {meant.kind}s"] if meant.kind else []),
-        *([f"since {meant.since:%-d %B %Y}"] if meant.since else []),
-        *([f"before {meant.until:%-d %B %Y}"] if meant.until else []),
-    ]
-    return f"{' '.join(['I have not written about that', *limits])}, so I would rather not guess."
 
 
 def _how(ask: Ask, meant: Understood, ranked: Sequence[Found]) -> dict[str, object]:

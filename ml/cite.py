@@ -39,8 +39,13 @@ def cite(extracts: Sequence[Extract]) -> tuple[SourceRef, ...]:
 
 
 def quote(sources: Sequence[SourceRef]) -> str:
-    """Quote the best source word for word, and the second where it comes close; what loads something is disarmed."""
-    shown = [s for s in sources[:2] if s.score >= sources[0].score - SECOND_SOURCE]
+    """Quote the best source word for word, and the second where it comes close; what loads something is disarmed.
+
+    What others may have written is named, and not quoted as the author's words.
+    """
+    shown = [
+        s for s in sources[:2] if s.trust == "own" and s.score >= sources[0].score - SECOND_SOURCE
+    ]
     return "\n\n".join(f"> {' '.join(defuse(s.quote).split())} [{s.number}]" for s in shown)
 
 
@@ -122,4 +127,5 @@ def _reference(number: int, extract: Extract) -> SourceRef:
         spans=tuple((chunk.start + a, chunk.start + b) for a, b in extract.spans),
         revision=chunk.revision,
         published_at=chunk.published_at,
+        trust="shared" if extract.found.shared else "own",
     )

@@ -41,7 +41,7 @@ class Found:
     """A passage that was found; `cosine` is None where only its words found it. Higher scores are better.
 
     `fused` is what the searches' orders alone make of it, `chance` how likely it is that the passage answers at
-    all, which means the same in every corpus.
+    all, which means the same in every corpus. `shared` is what others may have written.
     """
 
     chunk: Chunk
@@ -49,6 +49,7 @@ class Found:
     fused: float = 0.0
     score: float = 0.0
     chance: float = 0.0
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

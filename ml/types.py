@@ -31,7 +31,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A place where an author's texts live; `consent` says who allowed it (empty: never), `schedule` how often."""
+    """A place where an author's texts live; `consent`: who allowed it (empty: never), `trust`: own or shared."""
 
     id: str
     author: Author
@@ -40,6 +40,7 @@ class Source:
     consent: str
     options: Mapping[str, str] = field(default_factory=dict)
     schedule: str = ""
+    trust: str = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,7 @@ class Rejected:
 class CleanDocument:
     """A document after cleaning; `revision` names this title and text, `origin` what they follow from.
 
-    `quotes` and readers' `comments` are other people's words: never the author's voice.
-    `duplicate_of` names the canonical document of a copy; the other two what was compared (ml/dedup.py).
+    `quotes` and `comments` are other people's words. `duplicate_of` names the original of a copy (ml/dedup.py).
     """
 
     id: str
@@ -256,6 +256,7 @@ class SourceRef:
     spans: tuple[tuple[int, int], ...] = ()
     revision: str = ""
     published_at: datetime | None = None
+    trust: str = "own"
 
 
 @dataclass(frozen=True, slots=True)

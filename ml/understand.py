@@ -148,6 +148,16 @@ def rewrite(question: str) -> tuple[str, ...]:
     return tuple(v for v in dict.fromkeys((subject, bare)) if v and v != question)
 
 
+def nothing_known(meant: Understood) -> str:
+    """Say that nothing answers, and within which limits nothing does."""
+    limits = [
+        *([f"in {meant.kind}s"] if meant.kind else []),
+        *([f"since {meant.since:%-d %B %Y}"] if meant.since else []),
+        *([f"before {meant.until:%-d %B %Y}"] if meant.until else []),
+    ]
+    return f"{' '.join(['I have not written about that', *limits])}, so I would rather not guess."
+
+
 def _drop(question: str, words: str) -> str:
     """Take words out of a question, and what they leave at its beginning."""
     left = question.replace(words, " ") if words else question

@@ -22,6 +22,7 @@ from include.ranking import Rankings, open_judge
 from include.reader import Reader
 from include.settings import Settings
 from include.sources import author_name, load_sources
+from include.trust import Trust
 from include.vectors import open_colours
 from ml.answer import Ask, Library, Prepared, Voice, prepare, search_passages
 from ml.cite import Sieve, check
@@ -111,6 +112,7 @@ class Twin:
         self.settings = settings
         self.author = author_name(settings)
         self.authors = {s.author.id: s.author.name for s in load_sources(settings)}
+        self.trust = Trust(settings)
         self.rankings = Rankings(settings)
         self._judge: Scores | None = open_judge(settings)
         self._carried: dict[str, Carried] = {}
@@ -200,6 +202,7 @@ class Twin:
             self.rankings.of(reader.fingerprint),
             self._judge,
             self.authors,
+            self.trust.shared,
         )
 
     def _carry(self, model_id: str) -> Carried:

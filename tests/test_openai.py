@@ -70,6 +70,7 @@ def test_an_answer_says_what_it_stands_on_beyond_openais_format():
         "spans": ((4, 22),),
         "revision": "r1",
         "published_at": "2026-03-01T00:00:00+00:00",
+        "trust": "own",
     }
     assert (body["index"], body["prompt_version"]) == ("f1", "twin-1")
     assert (body["understood"], body["claims"]) == ({"route": "knowledge"}, [CLAIM])

@@ -73,6 +73,7 @@ def test_options_are_text(tmp_path):
         (changed(where="${HOME}/x"), "is not known"),
         (changed(options=["a"]), "no pairs"),
         (changed(schedule="now and then"), "none of hourly"),
+        (changed(trust="half"), "`trust` of source 'blog' is 'half'; it is one of own, shared"),
         ({**GOOD, "sources": GOOD["sources"] * 2}, "used twice"),
         ({**GOOD, "authors": [{"id": "maren", "name": "M", "emails": "m@x"}]}, "no list"),
     ],

@@ -7,7 +7,7 @@ would read as a turn.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -60,8 +60,11 @@ def twin_messages(
     *,
     earlier: Sequence[Message] = (),
     prompt: Prompt | None = None,
+    shared: Collection[int] = (),
 ) -> tuple[Message, ...]:
     """Render the turns for one question; `evidence` are passages, best first, `earlier` the turns before it.
+
+    `shared` are the numbers of passages that others may have written.
 
     Without a prompt the current version is rendered; serving gives the one that the model carries.
     """
@@ -70,13 +73,17 @@ def twin_messages(
     lines = [
         *(_fill(line, said) for line in words.system),
         *(
-            _fill(words.note, {"number": str(n), "text": neutralise(e)})
+            _fill(words.note, {"number": _number(n, shared), "text": neutralise(e)})
             for n, e in enumerate(evidence, start=1)
         ),
     ]
     system = Message("system", "\n".join(line for line in lines if line))
     turns = [Message(m.role, neutralise(m.content).strip()) for m in earlier]
     return system, *turns, Message("user", neutralise(question).strip())
+
+
+def _number(note: int, shared: Collection[int]) -> str:
+    return f"{note}, others write here" if note in shared else str(note)
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
