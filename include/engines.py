@@ -40,8 +40,9 @@ class Speaks(Protocol):
         seed: int | None,
         stop: Sequence[str] = (),
         schema: Mapping[str, object] | None = None,
+        said: Sequence[int] = (),
     ) -> Speech:
-        """Yield an answer piece by piece."""
+        """Yield an answer piece by piece; what was `said` by another, in its tokens, is repeated and gone on from."""
 
     def count_tokens(self, said: str | Sequence[Message]) -> int:
         """Count the tokens of a text, or of a conversation up to the answer."""

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
+from uuid import uuid4
 
 from include.collections import Collections
 from include.records import MeasuredState, Record, from_record, to_record
+from ml.canary import Outcome
 from ml.types import Feedback, Trace, digest
 
 
@@ -52,16 +54,26 @@ class Journal(Collections):
         )
         return int(found["tokens"]) if found else tokens
 
-    def put_replica(
-        self, replica: str, model_id: str, status: str, error: str, at: datetime, wish: str = ""
-    ) -> None:
+    def put_replica(self, replica: str, state: Mapping[str, str], at: datetime) -> None:
         """Keep the heartbeat of a serving replica."""
-        beat = {"model_id": model_id, "status": status, "error": error, "at": at, "wish": wish}
-        self._replace("replicas", {replica: beat})
+        self._replace("replicas", {replica: {**state, "at": at}})
 
     def replicas(self, newer_than: datetime) -> list[Record]:
         """List the replicas whose heart still beats."""
         return list(self._collection("replicas").find({"at": {"$gte": newer_than}}))
+
+    def begin_trial(self, candidate: str) -> None:
+        """Forget what came of an earlier trial of a candidate."""
+        self._collection("outcomes").delete_many({"trial": candidate})
+
+    def put_outcome(self, candidate: str, outcome: Outcome, at: datetime) -> None:
+        """Keep what came of one request during the trial of a candidate."""
+        self._replace("outcomes", {uuid4().hex: {"trial": candidate, **asdict(outcome), "at": at}})
+
+    def outcomes(self, candidate: str) -> list[Outcome]:
+        """List what came of the requests during the trial of a candidate."""
+        found = self._collection("outcomes").find({"trial": candidate})
+        return [from_record(Outcome, r) for r in found]
 
     def measured(self) -> dict[str, MeasuredState]:
         """Return what was measured of each document, by id."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from ml.canary import Outcome
 from ml.style import StyleRow
 from ml.types import CleanDocument, Document, Feedback, Kind, Rejected, Trace
 
@@ -87,6 +88,7 @@ Noun = TypeVar(
     MeasuredState,
     Release,
     StyleRow,
+    Outcome,
 )
 
 

@@ -145,6 +145,14 @@ class Settings(BaseModel):
 
     # OpenTelemetry spans of the endpoint; where they go is said by the standard OTEL_* variables.
     telemetry: bool = False
+    # Of those who ask plain `twin`, this share (percent) meets a candidate before it is rolled out; 0: nobody. It is
+    # judged after so many answers or seconds, or at once where for some seconds nobody asks.
+    canary_percent: float = Field(default=10.0, ge=0, le=100)
+    canary_answers: int = Field(default=20, ge=1)
+    canary_seconds: float = Field(default=30.0, ge=0)
+    canary_quiet: float = Field(default=3.0, ge=0)
+    # Processes that take requests; each holds an embedder and the rankings, 600 MB that it shares with nobody.
+    ingress_replicas: int = Field(default=1, ge=1)
     # What one API key may ask: requests a second on average, and at once.
     requests_per_second: float = 5.0
     requests_burst: float = 20.0

@@ -42,8 +42,12 @@ class VllmGenerator:
         seed: int | None,
         stop: Sequence[str] = (),
         schema: Mapping[str, object] | None = None,
+        said: Sequence[int] = (),
     ) -> Speech:
-        """Yield an answer piece by piece; a closed stream ends the work on it."""
+        """Yield an answer piece by piece; a closed stream ends the work on it.
+
+        The server does not tell its tokens, so nothing can be gone on from: an answer is made again, by its seed.
+        """
         prompt = self._conversation.prompt(messages)
         asked: dict[str, object] = {
             "model": self._name,
@@ -61,6 +65,7 @@ class VllmGenerator:
                 "json_schema": {"name": "answer", "schema": schema},
             }
         speech = Speech()
+        speech.ids = None
         if max_tokens > 0:
             pieces = whole_characters(self._pieces(asked, speech))
             speech.pieces = hold_back(pieces, [s for s in stop if s])

@@ -68,6 +68,14 @@ class Conversation:
         """Count the tokens of a text, or of a conversation up to the answer."""
         return len(self.text(said) if isinstance(said, str) else self.prompt(said))
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens, without that of special ones."""
+        return str(
+            self.tokenizer.decode(
+                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
+
     def plain(self, messages: Sequence[Message]) -> list[dict[str, str]]:
         """Turn messages into what chat templates read."""
         plain = [{"role": m.role, "content": m.content} for m in messages]

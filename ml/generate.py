@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.choice import Draw
 from ml.constrain import Constraint
 from ml.conversation import Conversation, fit, load_conversation
 from ml.fingerprint import check, tokenizer_fingerprint
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 # Bytes of logits that one batch of losses may take.
 LOGITS_BYTES = 256_000_000
-# Temperatures below are zero: dividing by them overflows.
-COLD = 1e-4
 # Where an adapter keeps the mark of the base model that it was trained on.
 BASE_FILE = "base_model.txt"
 # The fingerprint of the base model's tokenizer, beside it.
@@ -55,17 +54,18 @@ class Generator:
         seed: int | None,
         stop: Sequence[str] = (),
         schema: Mapping[str, object] | None = None,
+        said: Sequence[int] = (),
     ) -> Speech:
         """Yield an answer piece by piece; whole characters only, and nothing from a stop string on.
 
         Temperature 0 always takes the likeliest token; the same seed draws the same answer. A JSON
-        `schema` allows only what follows it.
+        `schema` allows only what follows it. What was `said` before is repeated and gone on from.
         """
         prompt = self._conversation.prompt(messages)
         room = room_for(prompt, self.context, self._name)
         constraint = Constraint(self._conversation, schema) if schema is not None else None
-        draw = _Draw(temperature, top_p, seed, constraint)
-        speech = Speech()
+        draw = Draw(temperature, top_p, seed, constraint, said)
+        speech = Speech(said)
         tokens = self._tokens(prompt, min(max_tokens, room), draw, speech)
         speech.pieces = hold_back(self._text(tokens), [s for s in stop if s])
         return speech
@@ -95,16 +95,17 @@ class Generator:
                 losses[index] = loss
         return losses
 
-    def _tokens(
-        self, prompt: list[int], count: int, draw: "_Draw", speech: Speech
-    ) -> Iterator[int]:
-        given, cache = prompt, None
-        for _ in range(count):
+    def _tokens(self, prompt: list[int], count: int, draw: Draw, speech: Speech) -> Iterator[int]:
+        speech.ids = ids = list(speech.ids or ())
+        yield from ids[:count]
+        given, cache = prompt + ids, None
+        for _ in range(len(ids), count):
             logits, cache = self._forward(given, cache)
             token = draw(logits)
             speech.tokens += 1
             if token in self._ends:
                 return
+            ids.append(token)
             yield token
             given = [token]
         speech.finish = "length"
@@ -129,22 +130,16 @@ class Generator:
         decodings from the last complete place are compared.
         """
         ids: list[int] = []
-        start, shown = 0, 0
+        start, shown, decode = 0, 0, self._conversation.decode
         for token in tokens:
             ids.append(token)
-            before, now = self._decode(ids[start:shown]), self._decode(ids[start:])
+            before, now = decode(ids[start:shown]), decode(ids[start:])
             if len(now) > len(before) and not now.endswith(INCOMPLETE):
                 yield now[len(before) :]
                 start, shown = shown, len(ids)
-        rest = self._decode(ids[start:])[len(self._decode(ids[start:shown])) :]
+        rest = decode(ids[start:])[len(decode(ids[start:shown])) :]
         if rest.rstrip(INCOMPLETE):
             yield rest.rstrip(INCOMPLETE)
-
-    def _decode(self, ids: list[int]) -> str:
-        tokenizer = self._conversation.tokenizer
-        return str(
-            tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        )
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Put sequences of similar length together, as many as the memory for logits allows."""
@@ -177,28 +172,6 @@ class Generator:
                 loss = torch.nn.functional.cross_entropy(said, ids[row, len(prompt) : end])
                 found.append(float(loss))
         return found
-
-
-class _Draw:
-    """How the next token is chosen from the logits of one answer."""
-
-    def __init__(
-        self, temperature: float, top_p: float, seed: int | None, constraint: Constraint | None
-    ) -> None:
-        import torch
-
-        self._how = temperature, top_p
-        self._random = torch.Generator(device="cpu")
-        self._random.seed() if seed is None else self._random.manual_seed(seed % 2**63)
-        self._constraint = constraint
-
-    def __call__(self, logits: "torch.Tensor") -> int:
-        """Choose a token."""
-        if self._constraint is None:
-            return choose(logits, *self._how, self._random)
-        token = choose(self._constraint.allow(logits), *self._how, self._random)
-        self._constraint.take(token)
-        return token
 
 
 def load_generator(base: str, adapter: Path | None) -> Generator:
@@ -237,20 +210,6 @@ def load_base(base: str, **options: object) -> "PreTrainedModel":
         trust_remote_code=False,
         **options,
     )
-
-
-def choose(
-    logits: "torch.Tensor", temperature: float, top_p: float, random: "torch.Generator"
-) -> int:
-    """Draw a token from the smallest set of likeliest ones whose probabilities reach `top_p`."""
-    import torch
-
-    if temperature < COLD:
-        return int(logits.argmax())
-    likely, tokens = torch.softmax(logits / temperature, dim=-1).sort(descending=True)
-    # The token that crosses the border belongs to the set, so the first one always does.
-    likely[likely.cumsum(0) - likely >= top_p] = 0
-    return int(tokens[torch.multinomial(likely, 1, generator=random)])
 
 
 def _ends_of(model: "PreTrainedModel") -> set[int]:

@@ -63,13 +63,18 @@ class LlamaGenerator:
         seed: int | None,
         stop: Sequence[str] = (),
         schema: Mapping[str, object] | None = None,
+        said: Sequence[int] = (),
     ) -> Speech:
-        """Yield an answer piece by piece, as the reference does; a closed stream ends the work on it."""
+        """Yield an answer piece by piece, as the reference does; a closed stream ends the work on it.
+
+        Chance and grammar cannot go on in the middle: what was `said` is made again there, by the same seed.
+        """
         prompt = self._conversation.prompt(messages)
-        room = room_for(prompt, self.context, self._name)
+        room = min(max_tokens, room_for(prompt, self.context, self._name))
+        said = said[: room - 1] if temperature == 0 and schema is None else ()
         asked: dict[str, object] = {
-            "prompt": prompt,
-            "n_predict": min(max_tokens, room),
+            "prompt": [*prompt, *said],
+            "n_predict": room - len(said),
             "temperature": temperature,
             # In the reference's order, and none of llama.cpp's other filters.
             "samplers": ["temperature", "top_p"],
@@ -77,11 +82,14 @@ class LlamaGenerator:
             "seed": -1 if seed is None else seed % SEEDS,
             "cache_prompt": True,
             "stream": True,
+            # Which tokens a piece is made of.
+            "return_tokens": True,
+            "verbose": True,
         }
         if schema is not None:
             asked["grammar"] = grammar(schema)
-        speech = Speech()
-        if max_tokens > 0:
+        speech = Speech(said)
+        if room > 0:
             pieces = whole_characters(self._pieces(asked, speech))
             speech.pieces = hold_back(pieces, [s for s in stop if s])
         return speech
@@ -95,6 +103,8 @@ class LlamaGenerator:
         return self._conversation.count(said)
 
     def _pieces(self, asked: dict[str, object], speech: Speech) -> Iterator[str]:
+        before = speech.tokens
+        yield self._conversation.decode(speech.ids or [])
         heard: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         left = threading.Event()
 
@@ -111,15 +121,24 @@ class LlamaGenerator:
         threading.Thread(target=work, daemon=True).start()
         try:
             while (event := heard.get()) is not None:
-                if "error" in event:
-                    raise RuntimeError(f"llama.cpp refused: {event['error']['message']}")
-                (choice,) = event["choices"]
-                speech.finish = choice["finish_reason"] or speech.finish
-                speech.tokens = event.get("usage", {}).get("completion_tokens", speech.tokens + 1)
-                if choice["text"]:
-                    yield choice["text"]
+                yield from _heard(event, speech, before)
         finally:
             left.set()
+
+
+def _heard(event: Mapping[str, Any], speech: Speech, before: int) -> Iterator[str]:
+    """Take in one event; the tokens of a character that took several are told by no event, so they are not known."""
+    if "error" in event:
+        raise RuntimeError(f"llama.cpp refused: {event['error']['message']}")
+    (choice,), told = event["choices"], event["__verbose"]
+    speech.tokens = before + told["tokens_predicted"]
+    if speech.ids is not None and not choice["finish_reason"]:
+        speech.ids += told["tokens"]
+        if len(speech.ids) < speech.tokens:
+            speech.ids = None
+    speech.finish = choice["finish_reason"] or speech.finish
+    if choice["text"]:
+        yield choice["text"]
 
 
 def load_llama(base: Path, adapter: Path | None, cache: Path, precision: str) -> LlamaGenerator:

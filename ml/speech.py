@@ -9,13 +9,16 @@ INCOMPLETE = "\ufffd"
 class Speech(Iterator[str]):
     """An answer as it comes, piece by piece: so far of how many `tokens`, and in the end why it ended.
 
-    `finish` is `length` where it was cut at its limit, else `stop`.
+    `finish` is `length` where it was cut at its limit, else `stop`. `ids` are the tokens so far, None where
+    the engine does not tell all of them. Given to another `stream` as `said`, they are read and not made again:
+    it repeats their text and goes on after them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, said: Sequence[int] = ()) -> None:
         self.pieces: Iterator[str] = iter(())
         self.finish = "stop"
-        self.tokens = 0
+        self.tokens = len(said)
+        self.ids: list[int] | None = list(said)
 
     def __next__(self) -> str:
         return next(self.pieces)

@@ -27,6 +27,7 @@ from ml.constrain import grammar
 from ml.types import Answer, Feedback, Trace
 from serving import models, openai, openapi, traces
 from serving.budget import reserve, settle
+from serving.canary import Trial
 from serving.guard import Refusal, authenticate, install_guard, need
 from serving.models import check_model, why_no_model
 from serving.spans import install_spans, record_answer
@@ -39,10 +40,13 @@ PAGE = Path(__file__).parent / "page"
 DEFAULT_TOKENS = 96
 
 
-def build_api(twin: Twin, speaker: Speaker, settings: Settings) -> FastAPI:
+def build_api(
+    twin: Twin, speaker: Speaker, settings: Settings, trial: Trial | None = None
+) -> FastAPI:
     """Assemble the application."""
     api = FastAPI(title="LLM Twin", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     api.state.twin, api.state.speaker = twin, speaker
+    api.state.trial = trial or Trial(settings)
     install_guard(api, settings)
     install_spans(api, settings)
     api.include_router(_open_routes)
@@ -85,7 +89,9 @@ async def page_file(name: str) -> FileResponse:
 
 
 @_routes.post("/v1/chat/completions", response_model=None, dependencies=need("chat"))
-async def chat(request: Request, body: openai.ChatRequest) -> Response | dict[str, object]:
+async def chat(
+    request: Request, body: openai.ChatRequest, response: Response
+) -> Response | dict[str, object]:
     """Answer the last user message with quoted evidence, sources and generated text."""
     if refusal := body.refusal():
         raise Refusal(400, refusal, "unsupported")
@@ -96,15 +102,18 @@ async def chat(request: Request, body: openai.ChatRequest) -> Response | dict[st
     settings, twin = request.app.state.settings, request.app.state.twin
     ask = _ask(settings, body)
     service = str(state["feature_service"])
-    known = (service, str(state["index"]), str(state["model_id"]))
-    prepared = await anyio.to_thread.run_sync(twin.prepare, ask, *known)
+    model_id = str(state["model_id"])
+    prepared = await anyio.to_thread.run_sync(
+        twin.prepare, ask, service, str(state["index"]), model_id
+    )
     if prepared.speaks:
         now, key = datetime.now(UTC), request.state.key
         await anyio.to_thread.run_sync(reserve, settings, key, ask.max_tokens, now)
+    version = {"X-Model-Version": model_id}
     if body.stream:
-        stream = _stream(request, body, ask, prepared, str(state["model_id"]))
-        return StreamingResponse(stream, media_type="text/event-stream")
-    model_id = str(state["model_id"])
+        stream = _stream(request, body, ask, prepared, model_id)
+        return StreamingResponse(stream, headers=version, media_type="text/event-stream")
+    response.headers.update(version)
     events = [e async for e in _speak(request, body, ask, prepared, model_id)]
     answer, trace = _conclude(twin, ask, prepared, events, model_id)
     await _remember(request, ask, answer, trace)
@@ -214,7 +223,10 @@ async def _speak(
         "model_id": model_id,
     }
     sieve = request.app.state.twin.sieve(prepared) if "strict" in ask.steps else None
-    async for event in request.app.state.speaker.stream(prepared.messages, options):
+    events = request.app.state.speaker.stream(prepared.messages, options)
+    if body.model == "twin":
+        events = request.app.state.trial.watch(model_id, events)
+    async for event in events:
         if "refused" in event:
             raise Refusal(400, str(event["refused"]), "context_length_exceeded")
         for passed in sieved(event, sieve):

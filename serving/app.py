@@ -23,6 +23,8 @@ from include.documents import open_documents
 from include.settings import load_settings
 from ml.types import Message, Role
 from serving.api import build_api
+from serving.canary import Trial
+from serving.resume import Gone, insist, unbroken
 from serving.shelf import Busy, NoModel
 from serving.slot import Slot, SlotState, speak
 from serving.twin import Event, Twin, describe
@@ -30,6 +32,7 @@ from serving.twin import Event, Twin, describe
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
+FIRST_LOAD_SECONDS = 120.0
 
 
 @serve.deployment(name="Generator")
@@ -40,12 +43,18 @@ class Generator:
         self._settings = load_settings()
         self._id = str(serve.get_replica_context().replica_id.unique_id)
         self._slot = Slot(self._settings, self._report)
-        self._ended = threading.Event()
+        self._ended, self._began = threading.Event(), False
         threading.Thread(target=self._beat, daemon=True).start()
 
     def reconfigure(self, config: Mapping[str, str]) -> None:
-        """Wish for `config["model_id"]`; never raises, because that would end a healthy replica."""
-        self._slot.wish(config.get("model_id", ""))
+        """Wish for `config["model_id"]`, and a canary beside it; never raises: that would end a healthy replica.
+
+        A new replica is asked nothing before it has its first model, or has failed to load it.
+        """
+        self._slot.wish(config.get("model_id", ""), config.get("canary", ""))
+        if not self._began:
+            self._slot.settle(FIRST_LOAD_SECONDS)
+        self._began = True
 
     def state(self, model_id: str = "") -> dict[str, object]:
         """Say what is loaded, wished, and what went wrong; a model that is named is loaded first."""
@@ -71,9 +80,7 @@ class Generator:
         """Write a heartbeat; a MongoDB that is away is tried again with the next one."""
         try:
             with open_documents(self._settings) as documents:
-                moment = datetime.now(UTC)
-                said = (state.model_id, state.status, state.error, moment, state.wish)
-                documents.put_replica(self._id, *said)
+                documents.put_replica(self._id, asdict(state), datetime.now(UTC))
         except ConnectionError as error:
             log.warning("heartbeat not written: %s", error)
 
@@ -93,17 +100,26 @@ class RaySpeaker:
 
     async def state(self, model_id: str = "") -> dict[str, object]:
         """Ask one replica."""
-        with _reaching():
-            state: dict[str, object] = await self._handle.state.remote(model_id)
+        state = dict(await insist(lambda: self._ask(model_id)))
         if model_id and state["error"]:
             raise NoModel(str(state["error"]))
         return state
 
-    async def stream(
+    def stream(
         self, messages: Sequence[Message], options: Mapping[str, object]
     ) -> AsyncIterator[Event]:
-        """Stream from one replica, from the first token to the last."""
+        """Stream from one replica, from the first token to the last, and from another where that one dies."""
         plain = [asdict(m) for m in messages]
+        return unbroken(lambda its: self._begin(plain, its), options)
+
+    async def _ask(self, model_id: str) -> Event:
+        with _reaching():
+            state: Event = await self._handle.state.remote(model_id)
+        return state
+
+    async def _begin(
+        self, plain: Sequence[Mapping[str, object]], options: Event
+    ) -> AsyncIterator[Event]:
         streaming: Any = self._handle.options(stream=True)
         with _reaching():
             async for event in streaming.speak.remote(plain, dict(options)):
@@ -121,7 +137,7 @@ def _reaching() -> Iterator[None]:
         raise Busy("Every place at the model is taken; come back in a moment.") from error
     except (RayActorError, RayServeException) as error:
         log.warning("a generator could not be reached: %s", error)
-        raise ConnectionError("The replica with the model went away; ask again.") from error
+        raise Gone("The replica with the model went away; ask again.") from error
 
 
 @serve.deployment(name="Ingress")
@@ -130,12 +146,16 @@ class Ingress:
     """The HTTP door: authentication, retrieval, streaming."""
 
     def __init__(self, generator: DeploymentHandle[Any]) -> None:
-        self._speaker = RaySpeaker(generator)
+        self._speaker, self._settings = RaySpeaker(generator), load_settings()
+        self._trial = Trial(self._settings)
+
+    def reconfigure(self, config: Mapping[str, object]) -> None:
+        """Begin or end the trial of a candidate."""
+        self._trial.reconfigure(config)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Build the API once the replica runs."""
-        settings = load_settings()
-        return build_api(Twin(settings), self._speaker, settings)
+        return build_api(Twin(self._settings), self._speaker, self._settings, self._trial)
 
 
 def build(_: Mapping[str, str]) -> Application:

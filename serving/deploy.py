@@ -1,8 +1,9 @@
 """Deploy over HTTP: keep the application running, roll a model out, roll it back.
 
-A roll-out states a wish, waits until every replica has the model, asks a question, and only then
-moves the champion. Whatever fails before, the old wish is restored first; a kill in between is
-repaired by `keep`, which wishes for the champion.
+A roll-out loads the candidate beside the champion on every replica, asks it golden questions, lets a
+part of the callers meet it, states the wish for it, waits until every replica has it, asks again, and
+only then moves the champion. Whatever fails before, the old wish is restored first; a kill in between
+is repaired by `keep`, which wishes for the champion.
 """
 
 import logging
@@ -21,33 +22,36 @@ import yaml
 from include import registry
 from include.documents import open_documents
 from include.indexing import model_index
-from include.keys import api_key, ray_token_file
+from include.keys import ray_token_file
 from include.settings import Settings, load_settings
 from include.withdrawals import stale
+from serving.proving import DeployFailed as DeployFailed
+from serving.proving import ask_golden_questions, watch_trial
 
 log = logging.getLogger(__name__)
 
 CONFIG = Path(__file__).parent / "serve.yaml"
-GOLDEN_QUESTION = "What have you written about?"
 LOAD_SECONDS = 120.0
 RESTORE_SECONDS = 10.0
 ALIVE = timedelta(seconds=8)
-# How long `keep` leaves a wish alone that is not the champion: a roll-out may be under way.
-ROLL_OUT_SECONDS = LOAD_SECONDS + 60.0
+# How long a roll-out takes at most, its trial not counted.
+ROLL_OUT_SECONDS = 2 * LOAD_SECONDS + 60.0
 
 
-class DeployFailed(RuntimeError):
-    """Raised after a failed roll-out, with the old model serving again."""
+def roll_out(settings: Settings, model_id: str, proven: bool = False) -> dict[str, object]:
+    """Prove a model beside the champion, bring it to every replica, verify it, and make it the champion.
 
-
-def roll_out(settings: Settings, model_id: str) -> dict[str, object]:
-    """Bring a model to every replica, verify it over HTTP, and make it the champion."""
+    One that is `proven`, because it was the champion, is not put on trial again.
+    """
     started, before = time.monotonic(), registry.champion(settings) or ""
     model_index(settings, registry.read_model(settings, model_id))
+    seen = "There was no other model to compare it with."
     try:
+        if before not in ("", model_id) and not proven:
+            seen = _prove(settings, before, model_id)
         deploy(settings, model_id)
         replicas = await_model(settings, model_id, LOAD_SECONDS)
-        _ask_golden_question(settings, model_id)
+        ask_golden_questions(settings, "twin", model_id)
     except (DeployFailed, OSError, httpx.HTTPError) as error:
         _restore(settings, before)
         raise DeployFailed(
@@ -55,7 +59,22 @@ def roll_out(settings: Settings, model_id: str) -> dict[str, object]:
         ) from error
     if before != model_id:
         registry.move_champion(settings, model_id)
-    return {"model_id": model_id, "seconds": time.monotonic() - started, "replicas": replicas}
+    log.info("%s is the champion. %s", model_id, seen)
+    seconds = time.monotonic() - started
+    return {"model_id": model_id, "seconds": seconds, "replicas": replicas, "canary": seen}
+
+
+def _prove(settings: Settings, champion: str, candidate: str) -> str:
+    """Load a candidate beside the champion, question it, and let a part of the callers meet it."""
+    deploy(settings, champion, candidate)
+    await_model(settings, champion, LOAD_SECONDS, candidate)
+    ask_golden_questions(settings, f"twin@{candidate}", candidate)
+    if not settings.canary_percent:
+        return "No caller met it before (TWIN_CANARY_PERCENT=0): its golden questions alone count."
+    with open_documents(settings) as documents:
+        documents.begin_trial(candidate)
+    deploy(settings, champion, candidate, settings.canary_percent)
+    return watch_trial(settings, candidate, champion)
 
 
 def roll_back(settings: Settings) -> dict[str, object]:
@@ -71,35 +90,42 @@ def roll_back(settings: Settings) -> dict[str, object]:
     # First of all: a kill after the roll-out would leave it to the next loop to undo it.
     verdict = {"promote": False, "reasons": [f"It was rolled back to {previous} by hand."]}
     registry.write_verdict(settings, left, registry.read_verdict(settings, left) | verdict)
-    return roll_out(settings, previous)
+    return roll_out(settings, previous, proven=True)
 
 
-def deploy(settings: Settings, model_id: str) -> None:
-    """State the whole application's configuration with a wish; Ray Serve changes only what differs."""
+def deploy(settings: Settings, model_id: str, canary: str = "", percent: float = 0.0) -> None:
+    """State the whole application's configuration with a wish; Ray Serve changes only what differs.
+
+    A `canary` is loaded beside the model, and answers `percent` of those who name no version.
+    """
     config = yaml.safe_load(CONFIG.read_text())
     config["http_options"] |= {"host": settings.serve_host, "port": settings.port("serve")}
     (app,) = config["applications"]
     for deployment in app["deployments"]:
-        if "user_config" in deployment:
-            deployment["user_config"] = {"model_id": model_id}
+        if deployment["name"] == "Generator":
+            deployment["user_config"] = {"model_id": model_id, "canary": canary}
+        else:
+            deployment["user_config"] = {"canary": canary, "percent": percent}
+            deployment["num_replicas"] = settings.ingress_replicas
     answer = _rest(settings, "PUT", config)
     if answer.status_code != 200:
         raise DeployFailed(f"Ray Serve refused the configuration: {answer.text[:500]}")
 
 
-def await_model(settings: Settings, model_id: str, seconds: float) -> int:
-    """Wait until every living replica has a model; returns their number. The heartbeats tell."""
+def await_model(settings: Settings, model_id: str, seconds: float, canary: str = "") -> int:
+    """Wait until every living replica has a model, and a canary beside it; returns their number. Heartbeats tell."""
     deadline = time.monotonic() + seconds
     while True:
-        replicas = _replicas(settings)
-        if replicas and all(r["model_id"] == model_id and r["status"] == "ready" for r in replicas):
-            return len(replicas)
         # A heart that has not heard of this wish yet still tells of the last one.
-        if broken := [r for r in replicas if (r.get("wish"), r["status"]) == (model_id, "failed")]:
+        replicas = _replicas(settings)
+        heard = [r for r in replicas if (r.get("wish"), r.get("canary", "")) == (model_id, canary)]
+        if broken := [r for r in heard if r["status"] == "failed"]:
             raise DeployFailed(f"A replica could not load it: {broken[0]['error']}")
+        if replicas and len([r for r in heard if r["status"] == "ready"]) == len(replicas):
+            return len(replicas)
         if time.monotonic() > deadline:
             raise DeployFailed(f"After {seconds:.0f} s the replicas say: {replicas or 'nothing'}.")
-        time.sleep(0.5)
+        time.sleep(0.25)
 
 
 def keep(settings: Settings) -> None:
@@ -111,16 +137,17 @@ def keep(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    astray = 0.0
+    # A wish for another model, or a canary, is left alone while a roll-out may be under way.
+    astray, patience = 0.0, ROLL_OUT_SECONDS + settings.canary_seconds
     while not stop.wait(3.0):
         try:
             wish, champion = _current_wish(settings), registry.champion(settings) or ""
         except httpx.HTTPError as error:
             log.info("Ray does not answer yet: %s", error)
             continue
-        left = bool(champion) and wish not in (None, champion)
+        left = bool(champion) and wish not in (None, (champion, ""))
         astray = astray or time.monotonic() if left else 0.0
-        if wish is None or (astray and time.monotonic() - astray > ROLL_OUT_SECONDS):
+        if wish is None or (astray and time.monotonic() - astray > patience):
             log.info("deploying with model %s", champion or "(none yet)")
             deploy(settings, champion)
 
@@ -132,8 +159,8 @@ def status(settings: Settings) -> dict[str, object]:
     return {"applications": apps, "replicas": _replicas(settings)}
 
 
-def _current_wish(settings: Settings) -> str | None:
-    """Return the wish that Ray Serve holds, or None where the application does not run."""
+def _current_wish(settings: Settings) -> tuple[str, str] | None:
+    """Return the model and the canary that Ray Serve is asked for, or None where the application does not run."""
     answer = _rest(settings, "GET")
     answer.raise_for_status()
     app = answer.json()["applications"].get("twin")
@@ -141,32 +168,14 @@ def _current_wish(settings: Settings) -> str | None:
         return None
     for deployment in (app.get("deployed_app_config") or {}).get("deployments", []):
         if deployment["name"] == "Generator":
-            return str((deployment.get("user_config") or {}).get("model_id", ""))
+            wished = deployment.get("user_config") or {}
+            return str(wished.get("model_id", "")), str(wished.get("canary", ""))
     return None
 
 
 def _replicas(settings: Settings) -> list[dict[str, str]]:
     with open_documents(settings) as documents:
         return documents.replicas(datetime.now(UTC) - ALIVE)
-
-
-def _ask_golden_question(settings: Settings, model_id: str) -> None:
-    answer = httpx.post(
-        f"{settings.endpoint()}/v1/chat/completions",
-        json={
-            "model": "twin",
-            "messages": [{"role": "user", "content": GOLDEN_QUESTION}],
-            "max_tokens": 8,
-            "temperature": 0,
-        },
-        headers={"Authorization": f"Bearer {api_key(settings)}"},
-        timeout=60,
-        trust_env=False,
-    )
-    if answer.status_code != 200:
-        raise DeployFailed(f"It answered {answer.status_code}: {answer.text[:300]}")
-    if answer.json()["model_version"] != model_id:
-        raise DeployFailed(f"Another model answered: {answer.json()['model_version']}")
 
 
 def _restore(settings: Settings, model_id: str) -> None:

@@ -69,7 +69,8 @@ def install_guard(api: FastAPI, settings: Settings) -> None:
     _open_audit_log(settings)
     api.state.settings = settings
     api.state.meters = _meters()
-    api.state.buckets = Buckets(settings.requests_per_second, settings.requests_burst)
+    limits = settings.requests_per_second, settings.requests_burst
+    api.state.buckets = Buckets(*limits, settings.ingress_replicas)
     api.middleware("http")(_guard)
     api.add_exception_handler(Refusal, _refused)
     api.add_exception_handler(HTTPException, _not_offered)

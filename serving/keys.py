@@ -80,15 +80,20 @@ def recognise(settings: Settings, presented: str) -> Key | None:
 
 
 class Buckets:
-    """A token bucket for each key: `rate` requests a second on average, `burst` at once."""
+    """A token bucket for each key: `rate` requests a second on average, `burst` at once.
 
-    def __init__(self, rate: float, burst: float) -> None:
-        self.rate, self.burst = rate, burst
+    Where several processes take requests, each gives its share of both, so that they do not add up to more;
+    one request at once is the least.
+    """
+
+    def __init__(self, rate: float, burst: float, processes: int = 1) -> None:
+        self.rate, self.burst, self._processes = rate, burst, processes
         self._level: dict[str, tuple[float, float]] = {}
 
     def take(self, key: Key, now: float) -> float:
         """Take one request; returns 0, or the seconds to wait until there is one."""
-        rate, burst = key.rate or self.rate, key.burst or self.burst
+        rate = (key.rate or self.rate) / self._processes
+        burst = max((key.burst or self.burst) / self._processes, 1.0)
         level, then = self._level.get(key.name, (burst, now))
         level = min(burst, level + (now - then) * rate)
         if level < 1.0:

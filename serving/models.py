@@ -1,13 +1,15 @@
 """The models behind the endpoint: what `model` may be, which one answers, and why there is none."""
 
+import logging
 from collections.abc import Mapping
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
 
 from serving.guard import Refusal
-from serving.shelf import PREFIX, offered
+from serving.shelf import PREFIX, NoModel, offered
 
+log = logging.getLogger(__name__)
 routes = APIRouter()
 
 
@@ -38,6 +40,8 @@ async def model(request: Request) -> dict[str, object]:
 async def check_model(request: Request, name: str) -> Mapping[str, object]:
     """Return the speaker's state, for a model by its name; one that is not in the slot is loaded if need be."""
     speaker = request.app.state.speaker
+    if name == "twin" and (tried := await _candidate(request)):
+        return tried
     state: Mapping[str, object] = await speaker.state()
     if name == "twin":
         return state
@@ -49,11 +53,23 @@ async def check_model(request: Request, name: str) -> Mapping[str, object]:
     return named
 
 
+async def _candidate(request: Request) -> Mapping[str, object] | None:
+    """Return the state of the candidate on trial, if this request is to meet it and there is a replica that has it."""
+    if not (model_id := request.app.state.trial.choose(request.state.id)):
+        return None
+    try:
+        state: Mapping[str, object] = await request.app.state.speaker.state(model_id)
+    except NoModel as error:
+        log.warning("the champion answers in place of the candidate: %s", error)
+        return None
+    return state
+
+
 async def _names(request: Request, state: Mapping[str, object]) -> dict[str, str]:
     """Return what `model` may be, each name with the id of its model; that of `twin` is whatever the slot holds."""
-    champion = str(state["model_id"])
+    held = [str(state[k]) for k in ("model_id", "canary") if state.get(k)]
     others = await anyio.to_thread.run_sync(offered, request.app.state.settings)
-    return {"twin": "", **({PREFIX + champion: champion} if champion else {}), **others}
+    return {"twin": "", **{PREFIX + m: m for m in held}, **others}
 
 
 def why_no_model(state: Mapping[str, object]) -> str:

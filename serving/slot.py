@@ -1,7 +1,8 @@
 """One replica's model: a wish is loaded beside the serving model, in a thread, then one reference is swapped.
 
 A model that is missing, corrupt, made in another way or unable to speak never takes the slot: the
-old one goes on serving and the reason is kept. A request holds on to the model it began with.
+old one goes on serving and the reason is kept. A request holds on to the model it began with. A
+candidate on trial is loaded beside the champion in the same way, and takes its place without a second load.
 """
 
 import logging
@@ -29,6 +30,8 @@ class SlotState:
     model_id: str
     wish: str
     error: str
+    # The candidate that is wished for beside the champion.
+    canary: str = ""
 
 
 class Slot:
@@ -37,64 +40,81 @@ class Slot:
     def __init__(self, settings: Settings, changed: Callable[[SlotState], None]) -> None:
         self.settings = settings
         self.loaded: Loaded | None = None
+        self.canary: Loaded | None = None
         self.shelf = Shelf(settings, load_model)
         self._changed = changed
-        self._wish = ""
+        self._wish = self._trial = ""
         self._error = ""
         self._loading = threading.Lock()
 
     def state(self) -> SlotState:
         """Say what is wished, what is loaded, and why they differ."""
-        model_id = self.loaded.version.id if self.loaded else ""
+        model_id, beside = (m.version.id if m else "" for m in (self.loaded, self.canary))
         if self._error:
             status = "failed"
         elif not self._wish:
             status = "waiting"
         else:
-            status = "ready" if model_id == self._wish else "loading"
-        return SlotState(status, model_id, self._wish, self._error)
+            wished = (self._wish, self._trial)
+            status = "ready" if (model_id, beside) == wished else "loading"
+        return SlotState(status, model_id, self._wish, self._error, self._trial)
 
     def find(self, model_id: str = "") -> Loaded:
         """Return a model by its id, from the slot or the shelf; the slot's own where none is named."""
-        loaded = self.loaded
-        if loaded and model_id in ("", loaded.version.id):
-            return loaded
+        for loaded in (self.loaded, self.canary if model_id else None):
+            if loaded and model_id in ("", loaded.version.id):
+                return loaded
         if not model_id:
             raise NoModel("No model is loaded yet.")
         return self.shelf.take(model_id)
 
-    def wish(self, model_id: str) -> None:
-        """State which model is wanted; it is loaded in a thread, and this returns at once.
+    def wish(self, model_id: str, canary: str = "") -> None:
+        """State which model is wanted, and which one beside it; they are loaded in a thread, this returns at once.
 
         An empty wish empties the place: nobody goes on with a model that was taken back.
         """
-        self._wish, self._error = model_id, ""
+        self._wish, self._trial, self._error = model_id, canary if model_id else "", ""
         if not model_id:
-            self.loaded = None
+            self.loaded = self.canary = None
             self.shelf.empty()
         else:
-            threading.Thread(target=self._fulfil, args=(model_id,), daemon=True).start()
+            threading.Thread(target=self._fulfil, args=(model_id, canary), daemon=True).start()
         self._changed(self.state())
 
-    def _fulfil(self, model_id: str) -> None:
+    def settle(self, seconds: float) -> None:
+        """Wait until what was wished is loaded, or could not be."""
+        deadline = time.monotonic() + seconds
+        while self.state().status == "loading" and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _fulfil(self, model_id: str, canary: str) -> None:
+        wished = model_id, canary
         with self._loading:
-            if self._wish != model_id or (self.loaded and self.loaded.version.id == model_id):
-                self._changed(self.state())
-                return
             try:
-                loaded = load_model(self.settings, model_id)
+                if (self._wish, self._trial) == wished:
+                    loaded = self._have(model_id)
+                    self._swap(wished, loaded, self._have(canary) if canary else None)
             # Whatever a model folder does while it loads, the model that serves must go on.
             except Exception as error:  # noqa: BLE001
-                log.error("model %s could not be loaded: %s", model_id, error)
-                if self._wish == model_id:
+                log.error("model %s could not be loaded: %s", canary or model_id, error)
+                if (self._wish, self._trial) == wished:
                     self._error = f"{type(error).__name__}: {error}"
-            else:
-                if self._wish == model_id:
-                    before, self.loaded = self.loaded, loaded
-                    if before:
-                        # Whoever asked it before is answered by it.
-                        self.shelf.put(before)
         self._changed(self.state())
+
+    def _have(self, model_id: str) -> Loaded:
+        """Return a model that is here already, or load it."""
+        held = (m for m in (self.loaded, self.canary) if m and m.version.id == model_id)
+        return next(held, None) or load_model(self.settings, model_id)
+
+    def _swap(self, wished: tuple[str, str], loaded: Loaded, canary: Loaded | None) -> None:
+        """Put models in their places, if still wished for; whoever asked the ones before is answered by them."""
+        if (self._wish, self._trial) != wished:
+            return
+        before = (self.loaded, self.canary)
+        self.loaded, self.canary = loaded, canary
+        for model in before:
+            if model and model not in (loaded, canary):
+                self.shelf.put(model)
 
 
 def load_model(settings: Settings, model_id: str) -> Loaded:
@@ -111,7 +131,8 @@ def speak(
 ) -> Iterator[dict[str, object]]:
     """Generate: first the model's id, then pieces of text, last the counts of tokens and why it ended.
 
-    A conversation that the model cannot read is one event that says why.
+    A piece comes with the tokens (`ids`) that were spoken since the last one, if the engine tells them: another
+    replica goes on from them. A conversation that the model cannot read is one event that says why.
     """
     started, generator = time.monotonic(), loaded.engine.generator
     try:
@@ -120,8 +141,11 @@ def speak(
         yield {"refused": str(error)}
         return
     yield {"model": loaded.version.id}
+    told = 0
     for piece in speech:
-        yield {"text": piece}
+        ids = None if speech.ids is None else speech.ids[told:]
+        told += len(ids or ())
+        yield {"text": piece, "ids": ids}
     yield {
         "prompt_tokens": generator.count_tokens(messages),
         "completion_tokens": speech.tokens,

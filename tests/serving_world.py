@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 import uvicorn
 import yaml
@@ -37,6 +38,7 @@ from include.services import (
 )
 from include.settings import ROOT, Settings
 from serving.api import build_api
+from serving.canary import Trial
 from serving.slot import Slot
 from serving.twin import LocalSpeaker, Speaker, Twin
 
@@ -94,6 +96,7 @@ def serving_settings(folder: Path, base: Path, **changes: object) -> Settings:
         "dpo_steps": 2,
         "requests_per_second": 500,
         "requests_burst": 500,
+        "canary_quiet": 0.2,
     }
     return Settings(**{**usual, **changes})
 
@@ -168,6 +171,16 @@ def ray_world(world: Settings, model_id: str, folder: Path) -> Iterator[Deployed
         remove_ray_folder(world)
 
 
+def ray_processes(world: Settings, name: str) -> list[psutil.Process]:
+    """Find the living processes of a world's Ray by the name that Ray gave them."""
+    folder, found = str(world.data_dir.resolve()), []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        its = process.info
+        if name in " ".join(its["cmdline"] or ()) and its["environ"]:
+            found += [process] if its["environ"].get("TWIN_DATA_DIR") == folder else []
+    return found
+
+
 def _program(world: Settings, service: Service, folder: Path) -> AbstractContextManager[None]:
     """Run a program that sees the settings of this very world."""
     environment = child_environment(world) | dict(service.environment) | {"OMP_NUM_THREADS": "2"}
@@ -175,9 +188,11 @@ def _program(world: Settings, service: Service, folder: Path) -> AbstractContext
 
 
 @contextmanager
-def endpoint(world: Settings, speaker: Speaker, twin: Twin | None = None) -> Iterator[str]:
+def endpoint(
+    world: Settings, speaker: Speaker, twin: Twin | None = None, trial: Trial | None = None
+) -> Iterator[str]:
     """Run the API in a thread of this process; yields its address."""
-    with serving(build_api(twin or Twin(world), speaker, world)) as url:
+    with serving(build_api(twin or Twin(world), speaker, world, trial)) as url:
         yield url
 
 

@@ -46,6 +46,7 @@ def test_a_rolled_out_model_is_the_champion_and_answers(world, first, second, st
     told = roll_out(world, second)
 
     assert (told["model_id"], told["replicas"]) == (second, 1)
+    assert told["canary"] == "Nobody asked meanwhile: its golden questions alone count."
     assert (registry.champion(world), registry.previous(world)) == (second, first)
     assert ask(stock).model_version == second
 
@@ -115,13 +116,14 @@ def test_rolling_back_brings_the_previous_one_and_keeps_the_left_one_from_coming
     assert next_candidate(world) is None
 
 
-def test_a_champion_that_a_killed_roll_out_left_is_put_back(world, first, second, stock):
-    deploy.deploy(world, second)
-    await_model(world, second, 30)
+def test_a_canary_that_a_killed_roll_out_left_beside_the_champion_is_taken_back(
+    world, first, second, stock
+):
+    deploy.deploy(world, first, second, 50)
+    await_model(world, first, 30, second)
     impatient = "import serving.deploy as d; d.ROLL_OUT_SECONDS = 0.1; d.main(['keep'])"
-    with subprocess.Popen(
-        [sys.executable, "-c", impatient], env=child_environment(world)
-    ) as keeper:
+    hasty = child_environment(world) | {"TWIN_CANARY_SECONDS": "0"}
+    with subprocess.Popen([sys.executable, "-c", impatient], env=hasty) as keeper:
         try:
             assert await_model(world, first, 30) == 1
         finally:

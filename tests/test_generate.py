@@ -1,13 +1,12 @@
 """Speaking and scoring: whole characters, stop strings, seeds, and losses that do not depend on the batch."""
 
-import math
 import threading
 from pathlib import Path
 
 import pytest
 from samples import asked, examples
 
-from ml.generate import Generator, choose, load_generator
+from ml.generate import Generator, load_generator
 from ml.types import Message
 
 QUESTION = (Message("user", "What does open do?"),)
@@ -102,19 +101,6 @@ def test_a_loss_is_of_the_answer_only(generator: Generator) -> None:
     loss = -float(chances[range(len(answer)), answer].mean())
 
     assert generator.losses([sample.messages]) == pytest.approx([loss], abs=1e-4)
-
-
-def test_the_likeliest_tokens_up_to_top_p_are_drawn_from() -> None:
-    import torch
-
-    logits = torch.tensor([math.log(0.6), math.log(0.3), math.log(0.1)])
-    random = torch.Generator().manual_seed(1)
-    draws = {choose(logits, 1.0, 0.8, random) for _ in range(200)}
-
-    assert draws == {0, 1}
-    assert {choose(logits, 1.0, 0.01, random) for _ in range(20)} == {0}
-    assert {choose(logits, 0.0, 1.0, random) for _ in range(20)} == {0}
-    assert {choose(logits, 1e-9, 1.0, random) for _ in range(20)} == {0}
 
 
 def test_a_speech_says_why_it_ended_and_of_how_many_tokens_it_is(generator: Generator) -> None:

@@ -28,8 +28,9 @@ def test_traces_and_feedback_are_found_by_time(settings: Settings):
 def test_only_replicas_with_a_fresh_heartbeat_are_alive(settings: Settings):
     with open_documents(settings) as documents:
         now = datetime.now(UTC)
-        documents.put_replica("old", "m", "ready", "", now - timedelta(minutes=1))
-        documents.put_replica("new", "m", "ready", "", now)
+        state = {"model_id": "m", "status": "ready"}
+        documents.put_replica("old", state, now - timedelta(minutes=1))
+        documents.put_replica("new", state, now)
 
         assert [r["_id"] for r in documents.replicas(now - timedelta(seconds=5))] == ["new"]
 

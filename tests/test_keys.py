@@ -111,6 +111,15 @@ def test_a_bucket_gives_a_burst_and_then_its_rate():
     assert buckets.take(a, 0.5) > 0
 
 
+def test_several_processes_share_a_keys_limits():
+    halves = [Buckets(rate=2.0, burst=4.0, processes=2) for _ in range(2)]
+    key, hermit = Key("a"), Key("b", burst=1.0)
+
+    assert [half.take(key, 0.0) for half in halves * 2] == [0.0] * 4
+    assert [half.take(key, 0.0) for half in halves] == [pytest.approx(1.0)] * 2
+    assert halves[0].take(hermit, 0.0) == 0.0
+
+
 def test_a_key_with_a_rate_of_its_own_is_held_to_that():
     buckets = Buckets(rate=100.0, burst=100.0)
 

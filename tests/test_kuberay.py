@@ -32,8 +32,9 @@ def test_kubernetes_serves_the_same_but_for_the_address():
 
     assert there["http_options"].pop("host") == "0.0.0.0"
     here = SERVE["http_options"].pop("host")
+    replicas = [c["applications"][0]["deployments"][0].pop("num_replicas") for c in (SERVE, there)]
     assert there == SERVE
-    assert here == "127.0.0.1"
+    assert (here, replicas) == ("127.0.0.1", [1, 2])
     ServeDeploySchema(**there)
 
 

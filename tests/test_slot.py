@@ -124,6 +124,42 @@ def test_the_next_good_wish_forgets_the_failure(slot, other):
     assert settled(slot).state() == SlotState("ready", other, other, "")
 
 
+def test_a_canary_is_loaded_beside_the_champion_and_takes_its_place_without_a_second_load(
+    slot, other, model_id
+):
+    slot.wish(model_id, other)
+    state, candidate = settled(slot).state(), slot.find(other)
+
+    assert state == SlotState("ready", model_id, model_id, "", other)
+    assert slot.find().version.id == model_id
+    assert next(speak(candidate, SAID, OPTIONS)) == {"model": other}
+
+    slot.wish(other)
+    assert settled(slot).loaded is candidate
+    assert slot.state() == SlotState("ready", other, other, "")
+    assert slot.shelf.names() == [model_id]
+
+
+def test_a_canary_that_cannot_be_loaded_leaves_the_champion_where_it_is(slot, served, model_id):
+    broken = publish_copy(*served, "slot-canary-truncated", truncate=True)
+    champion = slot.loaded
+
+    slot.wish(model_id, broken)
+
+    assert settled(slot).state().status == "failed"
+    assert (slot.loaded, slot.canary) == (champion, None)
+    slot.wish(model_id)
+    assert settled(slot).state() == SlotState("ready", model_id, model_id, "")
+
+
+def test_a_canary_that_is_taken_back_still_answers_those_that_it_promised_to(slot, other, model_id):
+    slot.wish(model_id, other)
+    settled(slot).wish(model_id)
+
+    assert settled(slot).canary is None
+    assert slot.find(other).version.id == other
+
+
 def test_of_two_wishes_at_once_the_last_one_counts(slot, other, model_id):
     for wish in (other, "nobody", model_id, other):
         slot.wish(wish)

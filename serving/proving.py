@@ -1,0 +1,65 @@
+"""How a candidate proves itself before it is rolled out: golden questions, then a part of the callers, then none left.
+
+Whatever it fails is a DeployFailed that says in words why.
+"""
+
+import time
+
+import httpx
+
+from include.documents import open_documents
+from include.keys import api_key
+from include.settings import Settings
+from ml.canary import find_fault
+
+# Each takes another way through the answer: evidence, small talk, a wish for a text, what nobody knows.
+GOLDEN_QUESTIONS = (
+    "What have you written about?",
+    "Hello!",
+    "Write a short post about what you learned.",
+    "What is the best recipe for strawberry jam?",
+)
+# Seconds between two looks at what came of a trial.
+LOOK = 0.25
+
+
+class DeployFailed(RuntimeError):
+    """Raised after a failed roll-out, with the old model serving again."""
+
+
+def ask_golden_questions(settings: Settings, name: str, model_id: str) -> None:
+    """Ask a model, by a name, all golden questions; one that is not answered by it is a DeployFailed."""
+    headers = {"Authorization": f"Bearer {api_key(settings)}"}
+    url = f"{settings.endpoint()}/v1/chat/completions"
+    with httpx.Client(headers=headers, timeout=60, trust_env=False) as http:
+        for question in GOLDEN_QUESTIONS:
+            asked = [{"role": "user", "content": question}]
+            body = {"model": name, "messages": asked, "max_tokens": 8, "temperature": 0}
+            answer = http.post(url, json=body)
+            if answer.status_code != 200:
+                raise DeployFailed(
+                    f"To {question!r} it answered {answer.status_code}: {answer.text[:300]}"
+                )
+            told = answer.json()
+            if told["model_version"] != model_id:
+                raise DeployFailed(f"Another model answered: {told['model_version']}")
+            if not told["choices"][0]["message"]["content"]:
+                raise DeployFailed(f"To {question!r} it answered nothing.")
+
+
+def watch_trial(settings: Settings, candidate: str, champion: str) -> str:
+    """Watch live answers until there are enough of them, or nobody asks; returns in words what was seen."""
+    started = time.monotonic()
+    while True:
+        with open_documents(settings) as documents:
+            seen = documents.outcomes(candidate)
+        its = [o for o in seen if o.model_id == candidate]
+        theirs = [o for o in seen if o.model_id == champion]
+        if fault := find_fault(its, theirs, settings.gate_latency_margin):
+            raise DeployFailed(f"As a canary it is worse than the champion: {fault}.")
+        spent = time.monotonic() - started
+        if not seen and spent > settings.canary_quiet:
+            return "Nobody asked meanwhile: its golden questions alone count."
+        if len(its) >= settings.canary_answers or spent > settings.canary_seconds:
+            return f"As a canary it answered {len(its)} requests, beside {len(theirs)} of the champion, and no worse."
+        time.sleep(LOOK)
