@@ -79,6 +79,11 @@ def _experiments(doors: Doors, wanted: Wanted) -> list[Path]:
     return [r for r in runs if not r.is_symlink() and any(_quoting(wanted, r.rglob("*")))]
 
 
+def _copies(doors: Doors, wanted: Wanted) -> list[Path]:
+    """Find the copies of tables that W&B keeps for a later sync; no run has them in its own folder."""
+    return list(_quoting(wanted, (doors.settings.data_dir / "wandb" / "artifacts").rglob("*")))
+
+
 def _answers(doors: Doors, wanted: Wanted) -> list[Path]:
     """Find what a language model was asked about the documents, or said of them, and comparisons that quote them."""
     kept, compared = doors.settings.data_dir / "llm", artifacts_root(doors.settings)
@@ -146,6 +151,11 @@ FILE_PLACES = (
         _mend_pages,
     ),
     files_that_go("experiments", "W&B runs on this machine that quote it", _experiments),
+    files_that_go(
+        "experiment_copies",
+        "copies of tables that quote it, which W&B keeps to send them later",
+        _copies,
+    ),
     files_that_go(
         "model_answers",
         "kept answers of a language model, and comparisons of models, that quote it",

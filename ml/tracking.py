@@ -6,6 +6,7 @@ network everything waits in the run's folder (`wandb leet FOLDER` shows it, `wan
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,12 +120,14 @@ def open_run(
 ) -> Iterator[Run]:
     """Open a run for the length of a `with` block; a failure inside marks it as failed.
 
-    Everything that W&B writes, the files of artifacts included, is kept in `folder`. Runs of one
-    `group` are shown as one.
+    Everything that W&B writes is kept in `folder`, what a later sync sends below `artifacts/staging`. Runs of
+    one `group` are shown as one.
     """
     if mode not in MODES:
         raise ValueError(f"TWIN_WANDB_MODE is {mode!r}. Say one of {', '.join(MODES)}.")
     folder.mkdir(parents=True, exist_ok=True)
+    # Or it would copy tables into the user's home, where no erasure looks; it has no setting but this.
+    os.environ["WANDB_DATA_DIR"] = str(folder)
     run = _start(project, job_type, name, config, folder, mode, group)
     try:
         yield Run(run)

@@ -69,11 +69,19 @@ def test_no_file_quotes_a_forgotten_document_and_what_is_about_others_stays(worl
     logs = [data / "logs/serve.log", data / "airflow/logs/dag_id=x/attempt=1.log"]
     sizes = {f: f.stat().st_size for f in logs}
     elsewhere = holding(data, OTHER)
+    assert sum("staging" in file for file in elsewhere) == 2
 
     said = forgetting.forget_document(world, URL)
 
-    counted = ("experiments", "verdict_pages", "model_answers", "training", "logs")
-    several = {"logs": 3, "model_answers": 2, "training": 2}
+    counted = (
+        "experiments",
+        "experiment_copies",
+        "verdict_pages",
+        "model_answers",
+        "training",
+        "logs",
+    )
+    several = {"logs": 3, "model_answers": 2, "training": 2, "experiment_copies": 2}
     assert {name: said[name] for name in counted} == dict.fromkeys(counted, 1) | several
     left = holding(data, SENTENCE)
     assert {Path(f).parent.parent.name for f in left} <= {"datasets"}, "withdrawn datasets stay"
