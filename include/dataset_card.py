@@ -8,6 +8,7 @@ from include.documents import open_documents
 from include.sample_making import Made
 from include.settings import Settings
 from include.sources import author_name, load_sources
+from ml.feedback import Taught
 from ml.negatives import length_bias
 from ml.splits import held_out
 from ml.types import DatasetVersion, Example, Preference
@@ -16,7 +17,8 @@ HOW = """Every answer is the author's own words, at a span of one revision of on
 from headings, questions in the text, quotations, readers' questions and code. The notes of a prompt hold what
 retrieval would bring: for `answer`, the passage that answers. So the loss on `answer` measures how notes are used,
 and the loss on all others what is known without. Pairs reject a model's own answer, or the author's words with the
-voice ironed out."""
+voice ironed out. Some follow from what readers said of answers, with their consent: `edited` chooses what the author
+would have said, `thumbs` and `regenerated` an answer that stands in its sources."""
 
 HELD_OUT = """Nobody learned from these documents. Retrieval, and answers that stand on it, are judged with them in the
 index, and tell how notes are used; what is judged as known by heart must retrieve nothing of them (`without` in
@@ -29,6 +31,7 @@ def write_card(
     made: Made,
     preferences: Sequence[Preference],
     reason: str,
+    taught: Taught,
 ) -> str:
     """Write the card of a version in Markdown; `reason` says why there is one."""
     parts = [
@@ -42,6 +45,7 @@ def write_card(
         "## Statistics",
         _statistics(made.examples),
         _pairs(preferences),
+        _judged(taught),
         "![Samples by task](tasks.png) ![Lengths of answers](answers.png) ![Pairs](pairs.png)",
         f"## Held out\n\n{HELD_OUT}",
         "\n".join(f"- {i}" for i in sorted(held_out(made.examples))),
@@ -100,6 +104,17 @@ def _pairs(preferences: Sequence[Preference]) -> str:
         f"guessing by length is right in {bias.accuracy:.1%} of the pairs, the best limit on length in "
         f"{bias.threshold:.1%} of the texts."
     )
+
+
+def _judged(taught: Taught) -> str:
+    """Say what became of readers' judgements."""
+    if not taught.judgements:
+        return "Readers have judged no answer."
+    made = Counter(p.how for p in taught.pairs)
+    why = Counter(r.reason.rstrip(".") for r in taught.refused)
+    rows = [(f"pairs: {how}", n) for how, n in made.most_common()]
+    rows += [(f"none: {reason}", n) for reason, n in why.most_common()]
+    return f"Readers' {taught.judgements} judgements of answers:\n\n{_table(('became', 'number'), rows)}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -13,6 +13,7 @@ from include.cleaning import clean_originals
 from include.dataset_card import write_card
 from include.documents import open_documents
 from include.experiments import dataset_artifact, open_experiment
+from include.feedback import add_judged
 from include.indexing import index_mark
 from include.model_answers import kept_answers
 from include.sample_making import Made, sample_documents
@@ -21,6 +22,7 @@ from include.settings import Settings
 from include.validation import ValidationFailed
 from include.withdrawals import withdrawn
 from ml.examples import count
+from ml.feedback import Taught
 from ml.fingerprint import model_fingerprint
 from ml.negatives import length_bias, make_preferences
 from ml.sample_pictures import draw_samples
@@ -37,6 +39,7 @@ def build_dataset(settings: Settings) -> dict[str, object]:
     before = registry.read_examples(settings, parent) if parent else []
     made = sample_documents(settings, documents, before)
     preferences = make_preferences(made.examples, kept_answers(settings))
+    preferences, taught = add_judged(settings, documents, made, preferences)
     mark = model_fingerprint(index_mark(settings), settings.base_model)
     wanted, reason = _is_wanted(settings, parent, mark, before, made.examples, preferences)
     if wanted and (alone := _is_alone(settings, originals)):
@@ -44,12 +47,14 @@ def build_dataset(settings: Settings) -> dict[str, object]:
     counted = {"examples": len(made.examples), "preferences": len(preferences), "reason": reason}
     if made.asked:
         counted["questions"] = made.asked
+    if taught.judgements:
+        counted["feedback"] = {"judgements": taught.judgements, "pairs": len(taught.pairs)}
     if not wanted:
         log.warning("no new dataset: %s", reason)
         return {"dataset_id": parent, "created": False, **counted}
-    _prove(settings, documents, made.examples, preferences)
+    _prove(settings, documents, made.examples, preferences, taught.edits)
     version = _version(parent, mark, documents, made, preferences)
-    _publish(settings, version, made, preferences, reason)
+    _publish(settings, version, made, preferences, taught, reason)
     return {"dataset_id": version.id, "created": True, **counted}
 
 
@@ -78,10 +83,11 @@ def _publish(
     version: DatasetVersion,
     made: Made,
     preferences: Sequence[Preference],
+    taught: Taught,
     reason: str,
 ) -> None:
     """Publish a version with its card and pictures, and mirror it in W&B."""
-    card = write_card(settings, version, made, preferences, reason)
+    card = write_card(settings, version, made, preferences, reason, taught)
     pictures = draw_samples(made.examples, preferences)
     registry.write_dataset(settings, version, made.examples, preferences, card, pictures)
     bias = length_bias(preferences)
@@ -96,12 +102,13 @@ def _prove(
     documents: Sequence[CleanDocument],
     examples: Sequence[Example],
     preferences: Sequence[Preference],
+    edits: Sequence[CleanDocument],
 ) -> None:
     """Stop a dataset with a bad sample; what was bad is kept until a dataset is good."""
     with open_documents(settings) as store:
         store.clear_rejected("dataset")
         try:
-            prove_samples(settings, documents, examples, preferences)
+            prove_samples(settings, documents, examples, preferences, edits)
         except ValidationFailed as stop:
             store.reject(stop.rejected, datetime.now(UTC))
             raise

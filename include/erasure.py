@@ -13,14 +13,18 @@ from include.embedding_cache import forget_documents, held_embeddings
 from include.erasure_files import FILE_PLACES, files_that_go
 from include.erasure_wanted import Doors, Place, Wanted, quotes
 from include.records import Record
+from include.samples import load_preferences
 from include.settings import Settings
 from include.withdrawals import mark_stale, marked, reason, withdraw_dataset, withdrawn
+from ml.feedback import ORIGINS
 
 
 def _answers(doors: Doors, wanted: Wanted) -> list[str]:
-    def cites(trace: Record) -> bool:
-        cited = not wanted.chunk_ids.isdisjoint(trace.get("chunk_ids", ()))
-        return cited or quotes(wanted, trace.get("question", ""), trace.get("answer", ""))
+    def cites(record: Record) -> bool:
+        cited = not wanted.chunk_ids.isdisjoint(record.get("chunk_ids", ()))
+        turns = (str(t["content"]) for t in record.get("how", {}).get("earlier", ()))
+        said = (record.get(name, "") for name in ("question", "answer", "edit", "comment"))
+        return cited or quotes(wanted, *said, *turns)
 
     return doors.documents.answers(cites)
 
@@ -58,11 +62,22 @@ def _datasets(doors: Doors, wanted: Wanted) -> dict[str, list[str]]:
     """Return the datasets with samples of the documents that are not withdrawn for all of them."""
     found = {}
     for dataset_id in registry.list_datasets(doors.settings):
-        version = registry.read_dataset(doors.settings, dataset_id, verify=False)
-        left = wanted.ids & version.documents.keys() - withdrawn(doors.settings, dataset_id).keys()
-        if left:
+        learned = _learned(doors.settings, wanted, dataset_id)
+        if left := learned - withdrawn(doors.settings, dataset_id).keys():
             found[dataset_id] = sorted(left)
     return found
+
+
+def _learned(settings: Settings, wanted: Wanted, dataset_id: str) -> frozenset[str]:
+    """Name the documents that samples were made of; all, where a pair of a reader's judgement quotes one of them."""
+    if dataset_id not in registry.list_datasets(settings):
+        return frozenset()
+    pairs = load_preferences(registry.dataset_folder(settings, dataset_id))
+    judged = (p for p in pairs if p.how in ORIGINS)
+    if any(quotes(wanted, p.chosen, *(m.content for m in p.messages)) for p in judged):
+        return wanted.ids
+    known = registry.read_dataset(settings, dataset_id, verify=False).documents
+    return wanted.ids & known.keys()
 
 
 def _withdraw(doors: Doors, wanted: Wanted) -> None:
@@ -75,16 +90,10 @@ def _models(doors: Doors, wanted: Wanted) -> dict[str, list[str]]:
     settings, found = doors.settings, {}
     for model_id in registry.list_models(settings):
         dataset_id = registry.read_model(settings, model_id, verify=False).dataset_id
-        learned = wanted.ids & _documents_of(settings, dataset_id)
+        learned = _learned(settings, wanted, dataset_id)
         if left := learned - marked(settings, model_id).keys():
             found[model_id] = sorted(left)
     return found
-
-
-def _documents_of(settings: Settings, dataset_id: str) -> frozenset[str]:
-    if dataset_id not in registry.list_datasets(settings):
-        return frozenset()
-    return frozenset(registry.read_dataset(settings, dataset_id, verify=False).documents)
 
 
 def _mark_models(doors: Doors, wanted: Wanted) -> None:
@@ -103,7 +112,7 @@ def _training(doors: Doors, wanted: Wanted) -> list[Path]:
     # What was trained only to be compared names its dataset itself.
     aside = {f.name: f.name.split("-")[1] for f in place.glob("worth-*-*")}
     every = {**learned, **aside}
-    return [place / m for m, d in every.items() if wanted.ids & _documents_of(settings, d)]
+    return [place / m for m, d in every.items() if _learned(settings, wanted, d)]
 
 
 def _collection(name: str, what: str) -> Place:

@@ -53,15 +53,18 @@ class Erasures(Collections):
         return sorted(r["url"] for r in same if r["_id"] != document_id)
 
     def answers(self, quotes: Callable[[Record], bool]) -> list[str]:
-        """Name the traces that quote something."""
-        return sorted(str(r["_id"]) for r in self._collection("traces").find({}) if quotes(r))
+        """Name the traces that quote something, themselves or in what readers said of them."""
+        named = {str(r["_id"]) for r in self._collection("traces").find({}) if quotes(r)}
+        judged = (r for r in self._collection("feedback").find({}) if quotes(r))
+        return sorted(named | {str(r["trace_id"]) for r in judged})
 
     def forget_answers(self, trace_ids: Iterable[str]) -> None:
         """Delete traces, what readers said of them, and the same answers in batches."""
         wanted = list(trace_ids)
         self._collection(ANSWERS).delete_many({"trace": {"$in": wanted}})
-        for name in ("feedback", "traces"):
-            self._delete(name, wanted)
+        self._collection("rejected").delete_many({"stage": "feedback", "where": {"$in": wanted}})
+        self._collection("feedback").delete_many({"trace_id": {"$in": wanted}})
+        self._delete("traces", wanted)
 
     def _made_of(self, document_id: str) -> dict[str, Record]:
         """Say what belongs to a document; the document itself comes last, so that a killed deletion goes on."""

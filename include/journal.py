@@ -34,9 +34,31 @@ class Journal(Collections):
         found = self._collection("traces").find({"chunk_ids": {"$in": sorted(chunk_ids)}})
         return [from_record(Trace, r) for r in found]
 
+    def latest_traces(self, most: int) -> list[Trace]:
+        """List the newest traces, the newest first."""
+        found = self._collection("traces").find({}).sort("asked_at", -1).limit(most)
+        return [from_record(Trace, r) for r in found]
+
     def put_feedback(self, feedback: Feedback) -> None:
-        """Keep a judgement; a second one of the same answer replaces the first."""
-        self._replace("feedback", {feedback.trace_id: to_record(feedback)})
+        """Keep a judgement; a second one of the same answer by the same key replaces the first."""
+        name = digest("feedback", feedback.trace_id, feedback.by)
+        self._replace("feedback", {name: to_record(feedback)})
+
+    def feedback_on(self, trace_ids: Iterable[str]) -> list[Feedback]:
+        """List the judgements of some answers."""
+        found = self._collection("feedback").find({"trace_id": {"$in": sorted(trace_ids)}})
+        return [from_record(Feedback, r) for r in found]
+
+    def judgements(self) -> tuple[list[Feedback], dict[str, Trace]]:
+        """Return all judgements, the oldest first, and by id the answers that they are of, or that those replaced."""
+        given = [from_record(Feedback, r) for r in self._all("feedback")]
+        traces = self._traces({f.trace_id for f in given})
+        replaced = {str(t.how.get("instead_of", "")) for t in traces.values()} - {""}
+        traces |= self._traces(replaced - traces.keys())
+        return sorted(given, key=lambda f: (f.given_at, f.trace_id, f.by)), traces
+
+    def _traces(self, ids: Iterable[str]) -> dict[str, Trace]:
+        return {r["_id"]: from_record(Trace, r) for r in self._find("traces", ids)}
 
     def feedback(self, since: datetime) -> list[Feedback]:
         """List the judgements since a moment."""

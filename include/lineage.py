@@ -4,6 +4,7 @@ Read only, over the doors that there are. What was forgotten since, or made on a
 named as gone and not guessed.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -18,6 +19,8 @@ from ml.types import CleanDocument, Document, Source, Trace
 
 # Answers of one document that are listed, the newest first.
 MOST_ANSWERS = 50
+# Characters of a passage at most, and around it on either side.
+LONGEST_PASSAGE, AROUND = 8_000, 500
 
 
 def explain_answer(settings: Settings, trace_id: str) -> dict[str, object] | None:
@@ -30,6 +33,7 @@ def explain_answer(settings: Settings, trace_id: str) -> dict[str, object] | Non
         if trace is None:
             return None
         named = [_source(settings, documents, dict(s)) for s in trace.sources]
+        given = documents.feedback_on([trace_id])
     return {
         "trace_id": trace.id,
         "question": trace.question,
@@ -40,8 +44,51 @@ def explain_answer(settings: Settings, trace_id: str) -> dict[str, object] | Non
         "seconds": dict(trace.seconds),
         "chunk_ids": list(trace.chunk_ids),
         "sources": named,
+        "feedback": [_plain(asdict(f)) for f in given],
         "model": _model(settings, trace.model_id),
     }
+
+
+def list_answers(settings: Settings, most: int) -> list[dict[str, object]]:
+    """List the newest answers: when, what was asked, by which model, how long it took, what readers thought."""
+    with open_documents(settings) as documents:
+        traces = documents.latest_traces(most)
+        given = documents.feedback_on([t.id for t in traces])
+    judged = defaultdict[str, list[int]](list)
+    for feedback in given:
+        judged[feedback.trace_id].append(feedback.score)
+    return [
+        {
+            "id": t.id,
+            "asked_at": t.asked_at.isoformat(),
+            "question": t.question,
+            "model_id": t.model_id,
+            "abstained": t.abstained,
+            "seconds": sum(t.seconds.values()),
+            "scores": judged[t.id],
+        }
+        for t in traces
+    ]
+
+
+def read_passage(
+    settings: Settings, document_id: str, start: int, end: int
+) -> dict[str, object] | None:
+    """Read a span of a document's clean text with the paragraphs around it; None where there is no such place."""
+    with open_documents(settings) as documents:
+        document = documents.get(document_id)
+        clean = _clean(documents, document) if document else None
+    if clean is None or not start < min(end, len(clean.text)) or end - start > LONGEST_PASSAGE:
+        return None
+    # No further than so many characters on either side, and from one paragraph's begin to another's end.
+    low, high = max(start - AROUND, 0), min(end + AROUND, len(clean.text))
+    cut = clean.text.find("\n\n", low, start) if low else -1
+    begin = low if cut < 0 else cut + 2
+    cut = clean.text.rfind("\n\n", end, high) if high < len(clean.text) else -1
+    finish = high if cut < 0 else cut
+    known = {"document_id": clean.id, "title": clean.title, "url": clean.url}
+    place = {"start": begin, "end": finish, "text": clean.text[begin:finish]}
+    return {**known, "revision": clean.revision, **place}
 
 
 def trace_document(settings: Settings, document_id: str) -> dict[str, object] | None:

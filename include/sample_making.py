@@ -21,11 +21,12 @@ from ml.types import CleanDocument, Example
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What came of documents: samples, how many leaked and were dropped, and who asked the questions."""
+    """What came of documents: samples, how many leaked and were dropped, who asked the questions, in which style."""
 
     examples: list[Example]
     dropped: int = 0
     asked: dict[str, int] = field(default_factory=dict)
+    style: dict[str, float] = field(default_factory=dict)
 
 
 def own_documents(settings: Settings) -> list[CleanDocument]:
@@ -48,7 +49,7 @@ def sample_documents(
         made = make_examples(documents, splits, style, author_name(settings), writer)
     passages = _passages(settings, documents) if settings.leak_cosine else None
     kept = decontaminate(made, settings.leak_words, passages, settings.leak_cosine)
-    return Made(kept, len(made) - len(kept), dict(writer.counts))
+    return Made(kept, len(made) - len(kept), dict(writer.counts), dict(style))
 
 
 def _passages(settings: Settings, documents: Sequence[CleanDocument]) -> Passages | None:

@@ -24,9 +24,10 @@ def prove_samples(
     documents: Sequence[CleanDocument],
     examples: Sequence[Example],
     preferences: Sequence[Preference],
+    edits: Sequence[CleanDocument] = (),
 ) -> None:
     """Stop a dataset with a single sample that is not the author's words, that leaks, or that is a tie."""
-    rows = sample_rows(settings, documents, examples, preferences)
+    rows = sample_rows(settings, documents, examples, preferences, edits)
     texts = {d.id: d for d in documents}
     report = validate(settings, "dataset", rows, batch="dataset")
     if report.failures or report.batch_failures:
@@ -40,9 +41,10 @@ def sample_rows(
     documents: Sequence[CleanDocument],
     examples: Sequence[Example],
     preferences: Sequence[Preference],
+    edits: Sequence[CleanDocument] = (),
 ) -> list[Row]:
     """Measure every sample and pair: what it stands on, whether it leaks, and what its length tells."""
-    texts = {d.id: d for d in documents}
+    texts = {d.id: d for d in (*documents, *edits)}
     wrong = find_leaks(examples, preferences, settings.leak_words)
     across = crossed(documents, examples)
     rows = [_example_row(e, texts) for e in examples]

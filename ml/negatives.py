@@ -121,12 +121,12 @@ def _candidates(
     """Yield what could be rejected, best first: what a model said, then flat texts."""
     for how, text in said:
         if measure_support(text, chosen).containment < REPEATED:
-            yield how, _cut(text, len(chosen), longer=longer)
+            yield how, cut_to(text, len(chosen), longer=longer)
     yield "flattened", flatten_to(chosen, longer=longer)
     yield "flattened", flatten_to(chosen, longer=not longer)
 
 
-def _cut(text: str, length: int, *, longer: bool) -> str:
+def cut_to(text: str, length: int, *, longer: bool) -> str:
     """Cut a model's answer at a word, just above or just below the length of the author's."""
     kept = ""
     for word in text.split():

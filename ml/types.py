@@ -1,6 +1,6 @@
 """The nouns of the platform: frozen values that every stage reads and writes.
 
-Ids are hashes of what a thing is, so that every write is an upsert and every verb may run twice.
+Ids are hashes of what a thing is, so that every write is an upsert and every verb may run twice. Times are in UTC.
 Nothing here does input or output. `kind` is a field, never a class.
 """
 
@@ -45,10 +45,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text of one author. `url` is canonical; times are in UTC.
-
-    `text` is Markdown as extracted; for code the file, byte for byte. Readers' `comments` are no part of its revision.
-    """
+    """One text by its canonical `url`: Markdown, or code byte for byte. Its `comments` are no part of its revision."""
 
     url: str
     kind: Kind
@@ -292,9 +289,12 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """A reader's judgement of one answer: `score` is -1, 0 or 1."""
+    """What a reader says of one answer, `by` a key: `score` is -1, 0 or 1, `edit` is what they would have said."""
 
     trace_id: str
     score: int
     comment: str
     given_at: datetime
+    edit: str = ""
+    by: str = ""
+    consent: bool = False

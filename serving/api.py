@@ -7,16 +7,13 @@ status, never a 500.
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import anyio.to_thread
-import prometheus_client as prometheus
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import (
-    FileResponse,
     JSONResponse,
-    PlainTextResponse,
     Response,
     StreamingResponse,
 )
@@ -24,18 +21,18 @@ from fastapi.responses import (
 from include.settings import Settings
 from ml.answer import Ask, Prepared, choose_steps, finish, opening
 from ml.constrain import grammar
-from ml.types import Answer, Feedback, Trace
-from serving import models, openai, openapi, traces
+from ml.types import Answer, Trace
+from serving import feedback, meters, models, openai, openapi, pages, traces
 from serving.budget import reserve, settle
 from serving.canary import Trial
 from serving.guard import Refusal, authenticate, install_guard, need
+from serving.meters import count_answer
 from serving.models import check_model, why_no_model
 from serving.spans import install_spans, record_answer
 from serving.twin import Event, NoModel, Speaker, Twin, new_trace, sieved
 
 log = logging.getLogger(__name__)
 
-PAGE = Path(__file__).parent / "page"
 # Tokens of an answer when the caller says nothing.
 DEFAULT_TOKENS = 96
 
@@ -50,8 +47,9 @@ def build_api(
     install_guard(api, settings)
     install_spans(api, settings)
     api.include_router(_open_routes)
-    api.include_router(openapi.routes)
-    for router in (models.routes, _routes, traces.routes):
+    for router in (pages.routes, openapi.routes):
+        api.include_router(router)
+    for router in (models.routes, _routes, feedback.routes, traces.routes, meters.routes):
         api.include_router(router, dependencies=[Depends(authenticate)])
     return api
 
@@ -74,20 +72,6 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse({"ready": ready, "status": state["status"]}, 200 if ready else 503)
 
 
-@_open_routes.get("/", include_in_schema=False)
-async def page() -> FileResponse:
-    """Return the chat page."""
-    return FileResponse(PAGE / "index.html")
-
-
-@_open_routes.get("/page/{name}", include_in_schema=False)
-async def page_file(name: str) -> FileResponse:
-    """Return one of the page's two files."""
-    if name not in ("chat.js", "chat.css"):
-        raise Refusal(404, f"The page has no file {name[:60]!r}.", "not_found")
-    return FileResponse(PAGE / name)
-
-
 @_routes.post("/v1/chat/completions", response_model=None, dependencies=need("chat"))
 async def chat(
     request: Request, body: openai.ChatRequest, response: Response
@@ -106,6 +90,7 @@ async def chat(
     prepared = await anyio.to_thread.run_sync(
         twin.prepare, ask, service, str(state["index"]), model_id
     )
+    prepared = _as_asked(body, prepared)
     if prepared.speaks:
         now, key = datetime.now(UTC), request.state.key
         await anyio.to_thread.run_sync(reserve, settings, key, ask.max_tokens, now)
@@ -154,22 +139,15 @@ async def embeddings(request: Request, body: openai.EmbeddingsRequest) -> dict[s
     return {"object": "list", "data": data, "model": embedder.name, "usage": counted}
 
 
-@_routes.post("/v1/feedback", dependencies=need("feedback"))
-async def feedback(request: Request, body: openai.FeedbackRequest) -> dict[str, str]:
-    """Keep a judgement of one answer."""
-    twin = request.app.state.twin
-    if await anyio.to_thread.run_sync(twin.trace, body.trace_id) is None:
-        raise Refusal(404, f"No answer has the trace {body.trace_id!r}.", "not_found")
-    given = Feedback(body.trace_id, body.score, body.comment, datetime.now(UTC))
-    await anyio.to_thread.run_sync(twin.judge, given)
-    return {"status": "kept"}
-
-
-@_routes.get("/metrics", dependencies=need("watch"))
-async def metrics(request: Request) -> PlainTextResponse:
-    """Expose the counters to Prometheus."""
-    text = prometheus.generate_latest(request.app.state.meters.registry)
-    return PlainTextResponse(text, media_type=prometheus.CONTENT_TYPE_LATEST)
+def _as_asked(body: openai.ChatRequest, prepared: Prepared) -> Prepared:
+    """Keep for the trace how was asked, where that is not the usual: after which turns, instead of what, in JSON."""
+    asked = {
+        "earlier": [asdict(m) for m in prepared.messages[1:-1]],
+        "instead_of": body.instead_of,
+        "format": "json" if body.schema_asked() is not None else "",
+    }
+    kept = {name: value for name, value in asked.items() if value}
+    return replace(prepared, how={**prepared.how, **kept})
 
 
 def _check_schema(body: openai.ChatRequest) -> None:
@@ -285,10 +263,9 @@ async def _stream(
 
 async def _remember(request: Request, ask: Ask, answer: Answer, trace: Trace) -> None:
     """Keep the trace, and let the caller pay what was used of what was reserved."""
-    meters, twin = request.app.state.meters, request.app.state.twin
-    meters.answers.labels("abstained" if trace.abstained else "answered").inc()
+    count_answer(request.app.state.meters, answer, trace)
     record_answer(request.app, trace)
-    await anyio.to_thread.run_sync(twin.remember, trace)
+    await anyio.to_thread.run_sync(request.app.state.twin.remember, trace)
     if not trace.abstained and trace.how.get("route") != "small talk":
         used, now = answer.prompt_tokens + answer.completion_tokens, datetime.now(UTC)
         paid = (request.app.state.settings, request.state.key, ask.max_tokens, used, now)

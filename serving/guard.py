@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
+from typing import Any
 
 import prometheus_client as prometheus
 from fastapi import Depends, FastAPI, Request, params
@@ -61,6 +62,10 @@ class Meters:
     requests: prometheus.Counter
     seconds: prometheus.Histogram
     answers: prometheus.Counter
+    steps: prometheus.Histogram
+    tokens: prometheus.Counter
+    feedback: prometheus.Counter
+    model: prometheus.Gauge
 
 
 def install_guard(api: FastAPI, settings: Settings) -> None:
@@ -198,9 +203,18 @@ async def _spent_up(_: Request, error: Exception) -> Response:
 
 def _meters() -> Meters:
     registry = prometheus.CollectorRegistry()
+
+    def make(kind: Any, name: str, said: str, *labels: str) -> Any:
+        return kind(f"twin_{name}", said, labels, registry=registry)
+
+    counter, histogram = prometheus.Counter, prometheus.Histogram
     return Meters(
         registry,
-        prometheus.Counter("twin_requests", "Requests.", ("path", "status"), registry=registry),
-        prometheus.Histogram("twin_seconds", "Seconds a request.", ("path",), registry=registry),
-        prometheus.Counter("twin_answers", "Answers.", ("outcome",), registry=registry),
+        requests=make(counter, "requests", "Requests.", "path", "status"),
+        seconds=make(histogram, "seconds", "Seconds to a response's first byte.", "path"),
+        answers=make(counter, "answers", "Answers.", "outcome", "model"),
+        steps=make(histogram, "step_seconds", "Seconds a step of an answer.", "step"),
+        tokens=make(counter, "tokens", "Tokens of models.", "kind"),
+        feedback=make(counter, "feedback", "Judgements of answers.", "judgement"),
+        model=make(prometheus.Gauge, "model_info", "1 for the model that answers.", "model"),
     )

@@ -17,8 +17,9 @@ from include.keys import api_key, run_folder
 from include.settings import Settings, load_settings
 from ml.files import locked, read_json, write_json
 
-# What a key may do: ask; search and embed; judge answers; read traces, lineage and counters.
-SCOPES = ("chat", "search", "feedback", "watch")
+# What a key may do: ask; search and embed; judge answers; read traces, lineage and counters; let what it says of
+# answers be learned from, which is for the author, and given only where it is asked for.
+SCOPES = ("chat", "search", "feedback", "watch", "teach")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def main(arguments: Sequence[str]) -> int:
     verbs.add_parser("revoke").add_argument("name")
     allow = verbs.add_parser("allow")
     allow.add_argument("name")
-    allow.add_argument("--scopes", default=",".join(SCOPES))
+    allow.add_argument("--scopes", default=",".join(s for s in SCOPES if s != "teach"))
     allow.add_argument("--rate", type=float, default=0.0)
     allow.add_argument("--burst", type=float, default=0.0)
     allow.add_argument("--tokens", type=int, default=0)

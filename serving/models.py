@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import anyio.to_thread
 from fastapi import APIRouter, Request
 
+from ml.answer import STEPS, choose_steps
 from serving.guard import Refusal
 from serving.shelf import PREFIX, NoModel, offered
 
@@ -31,10 +32,18 @@ async def model_by_name(request: Request, name: str) -> dict[str, object]:
 
 @routes.get("/model")
 async def model(request: Request) -> dict[str, object]:
-    """Say which model answers, which one is wished, why they differ, and how large the index is."""
+    """Say which model answers, which one is wished, why they differ, the index's size, the steps of an answer."""
     state = await request.app.state.speaker.state()
     size = await anyio.to_thread.run_sync(request.app.state.twin.index_size)
-    return {**state, "chunks": size}
+    usual = choose_steps(request.app.state.settings.answer_steps, {})
+    return {**state, "chunks": size, "steps": {step: step in usual for step in STEPS}}
+
+
+@routes.get("/v1/key")
+async def key(request: Request) -> dict[str, object]:
+    """Say whose key this is and what it may do."""
+    its = request.state.key
+    return {"name": its.name, "scopes": list(its.scopes)}
 
 
 async def check_model(request: Request, name: str) -> Mapping[str, object]:

@@ -116,6 +116,8 @@ class ChatRequest(BaseModel):
     until: AwareDatetime | None = None
     # Steps of an answer to switch on or off, by name; see ml/answer.py.
     steps: Steps | None = None
+    # The trace of an answer to the same question that this one is wanted instead of.
+    instead_of: str = Field("", max_length=64, pattern="^[0-9a-f]*$")
 
     def earlier(self) -> tuple[Message, ...]:
         """Return the turns before the question; what a client says as the system is not the platform's word."""
@@ -170,14 +172,6 @@ class EmbeddingsRequest(BaseModel):
     input: Text | Annotated[list[Text], Field(min_length=1, max_length=64)]
     model: str = Field("twin", max_length=200)
     encoding_format: Literal["float", "base64"] = "float"
-
-
-class FeedbackRequest(BaseModel):
-    """A reader's judgement of one answer."""
-
-    trace_id: str = Field(min_length=1, max_length=64, pattern="^[0-9a-f]+$")
-    score: Literal[-1, 0, 1]
-    comment: str = Field("", max_length=2_000)
 
 
 def error(status: int, message: str, code: str, **headers: str) -> JSONResponse:

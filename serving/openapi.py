@@ -85,7 +85,7 @@ def _page(described: dict[str, Any]) -> str:
     errors = [f"<li>{status}: {escape(said)}</li>" for status, said in ERRORS.items()]
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>API of the twin</title>"
-        "<link rel=stylesheet href=/page/chat.css><main><h1>API of the twin</h1>"
+        "<link rel=stylesheet href=/page/twin.css><main><h1>API of the twin</h1>"
         "<p>Send <code>Authorization: Bearer …</code>. For programs: <a href=/openapi.json>openapi.json</a>.</p>"
         f"<table><tr><th>method<th>path<th>does<th>body</tr>{''.join(rows)}</table>"
         f"<h2>Errors</h2><ul>{''.join(errors)}</ul></main></html>"

@@ -1,15 +1,25 @@
 """What happened for an answer, why it says what it says, and what became of a document. Reads only."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 import anyio.to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.encoders import jsonable_encoder
 
-from include.lineage import explain_answer, trace_document
+from include.lineage import explain_answer, list_answers, read_passage, trace_document
 from serving.guard import Refusal, need
 
 routes = APIRouter()
+Limit = Annotated[int, Query(ge=1, le=200)]
+Place = Annotated[int, Query(ge=0, le=2**31)]
+
+
+@routes.get("/v1/traces", dependencies=need("watch"))
+async def traces(request: Request, limit: Limit = 50) -> dict[str, object]:
+    """List the newest answers, without what was answered."""
+    settings = request.app.state.settings
+    return {"object": "list", "data": await anyio.to_thread.run_sync(list_answers, settings, limit)}
 
 
 @routes.get("/v1/traces/{trace_id}", dependencies=need("watch"))
@@ -39,4 +49,17 @@ async def lineage(request: Request, document_id: str) -> dict[str, object]:
     found = await anyio.to_thread.run_sync(trace_document, settings, document_id)
     if found is None:
         raise Refusal(404, f"There is no document {document_id[:64]!r}.", "not_found")
+    return found
+
+
+@routes.get("/v1/documents/{document_id}/passage", dependencies=need("search"))
+async def passage(
+    request: Request, document_id: str, start: Place, end: Place
+) -> dict[str, object]:
+    """Return the passage around a span of a document, as far as the paragraphs beside it."""
+    settings = request.app.state.settings
+    found = await anyio.to_thread.run_sync(read_passage, settings, document_id, start, end)
+    if found is None:
+        message = f"No text of a document {document_id[:64]!r} stands at {start} to {end}."
+        raise Refusal(404, message, "not_found")
     return found

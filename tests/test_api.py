@@ -9,6 +9,7 @@ import openai
 import pytest
 from serving_world import POST, QUESTION, SOURCE_URL, UNKNOWN, ask, client, endpoint
 
+from ml.answer import STEPS
 from serving.api import build_api
 from serving.keys import SCOPES, Key, allow_key
 from serving.twin import LocalSpeaker
@@ -44,7 +45,8 @@ def test_every_route_but_health_and_page_asks_for_a_key(world, slot, twin, url):
 
     closed = {r for r in routes if answers[r].status_code == 401}
     assert {path for _, path in routes - closed} == {
-        *("/", "/healthz", "/readyz", "/page/{name}", "/docs", "/openapi.json")
+        *("/", "/healthz", "/readyz", "/page/{name}", "/docs", "/openapi.json"),
+        *("/traces", "/traces/{trace_id}"),
     }
     assert len(closed) >= 9
     assert all(mistaken[r].status_code == 401 for r in closed)
@@ -155,14 +157,18 @@ def test_what_was_never_said_can_be_neither_traced_nor_judged(http):
     assert http.get("/v1/traces/ab12").status_code == 404
 
 
-def test_the_counters_can_be_scraped(stock, http):
-    ask(stock)
-    ask(stock, UNKNOWN)
-    text = http.get("/metrics").text
+def test_the_steps_of_an_answer_are_listed_as_they_are_usually_switched(http, world):
+    steps = http.get("/model").json()["steps"]
 
-    assert re.search(r'twin_requests_total\{path="/v1/chat/completions",status="200"\} [1-9]', text)
-    assert re.search(r'twin_answers_total\{outcome="answered"\} [1-9]', text)
-    assert re.search(r'twin_answers_total\{outcome="abstained"\} [1-9]', text)
+    assert list(steps) == list(STEPS)
+    assert {s for s, on in steps.items() if on} == set(world.answer_steps.split(","))
+
+
+def test_a_key_can_ask_what_it_may_do(world, url):
+    allow_key(world, "curious", Key("curious", ("chat",)))
+    its = httpx.get(f"{url}/v1/key", headers={"Authorization": "Bearer curious"}).json()
+
+    assert its == {"name": "curious", "scopes": ["chat"]}
 
 
 def test_the_model_page_says_what_answers_and_how_large_the_index_is(http, served, twin):
@@ -171,16 +177,3 @@ def test_the_model_page_says_what_answers_and_how_large_the_index_is(http, serve
     assert (state["status"], state["model_id"]) == ("ready", served[1])
     assert state["chunks"] == twin.index_size() > 20
     assert state["base_model"] == served[0].base_model
-
-
-def test_the_chat_page_needs_no_key_and_brings_its_two_files(url):
-    page = httpx.get(url)
-    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    files = [httpx.get(url + name) for name in named]
-
-    assert page.headers["content-type"].startswith("text/html")
-    assert sorted(named) == ["/page/chat.css", "/page/chat.js"]
-    assert [f.status_code for f in files] == [200, 200]
-    assert "script-src 'self'" in page.headers["content-security-policy"]
-    for odd in ("index.html", "..%2Fapi.py", "%2Fetc%2Fpasswd"):
-        assert httpx.get(f"{url}/page/{odd}").status_code == 404

@@ -11,7 +11,8 @@ from include.dataset_card import write_card
 from include.documents import open_documents
 from include.sample_making import Made
 from include.settings import Settings
-from ml.types import DatasetVersion, Span
+from ml.feedback import NO_CONSENT, Taught
+from ml.types import DatasetVersion, Rejected, Span
 
 
 def test_a_card_tells_sources_consent_lineage_and_statistics(
@@ -30,9 +31,10 @@ def test_a_card_tells_sources_consent_lineage_and_statistics(
         files={},
     )
 
-    card = write_card(
-        world, version, Made(made, 3, {"written": 7, "off-topic": 2}), preferences(4), "Why not."
-    )
+    asked = Made(made, 3, {"written": 7, "off-topic": 2})
+    refused = [Rejected(i, "feedback", NO_CONSENT) for i in "ab"]
+    judged = Taught(3, [replace(p, how="edited") for p in preferences(1)], refused=refused)
+    card = write_card(world, version, asked, preferences(4), "Why not.", judged)
 
     assert "# Dataset d2" in card and "The words of Maren Oduya, from 1 documents. Why not." in card
     assert "| train/answer | 10 |" in card
@@ -47,6 +49,8 @@ def test_a_card_tells_sources_consent_lineage_and_statistics(
     assert "| answer | 12 | 14 | 14 | 14 |" in card
     assert "Of 4 pairs (4 flattened), the chosen text is +" in card
     assert f"ml/splits.py):\n\n- {known.id}" in card
+    assert "Readers' 3 judgements of answers:" in card and "| pairs: edited | 1 |" in card
+    assert "| none: It was given without consent to learn from it | 2 |" in card
     assert card.count(".png)") == 3
 
 
@@ -56,7 +60,7 @@ def test_a_first_version_without_pairs_has_a_card_as_well(
     world = with_sources(settings, tmp_path, own_source("own"))
     version = DatasetVersion("d1", "", "f", MOMENT, {}, {}, {})
 
-    card = write_card(world, version, Made(examples(1)), [], "It is the first version.")
+    card = write_card(world, version, Made(examples(1)), [], "It is the first version.", Taught())
 
     assert "dataset (none)" in card and "No language model asked" in card
-    assert "There are no preference pairs." in card
+    assert "There are no preference pairs." in card and "Readers have judged no answer." in card

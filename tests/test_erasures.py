@@ -61,12 +61,14 @@ def test_a_source_knows_its_urls_and_a_text_its_copies(settings: Settings):
 
 def test_answers_that_quote_go_with_what_was_said_of_them(settings: Settings):
     with open_documents(settings) as documents:
-        for name, answer in (("a", "a rope"), ("b", "a knot")):
+        for name, answer, edit in (("a", "a rope", ""), ("b", "a knot", ""), ("c", "", "my rope")):
             documents.put_trace(Trace(name, "m", MOMENT, "?", answer, (), False, {}))
-            documents.put_feedback(Feedback(name, 1, "", MOMENT))
+            documents.put_feedback(Feedback(name, 1, "", MOMENT, edit))
+        documents.reject([Rejected(n, "feedback", "no consent") for n in "ab"], MOMENT)
 
-        found = documents.answers(lambda trace: "rope" in trace["answer"])
+        found = documents.answers(lambda r: "rope" in r.get("answer", "") + r.get("edit", ""))
         documents.forget_answers(found)
 
-        assert found == ["a"] and documents.trace("a") is None
+        assert found == ["a", "c"] and documents.trace("a") is documents.trace("c") is None
+        assert [r.where for r in documents.rejected("feedback")] == ["b"]
         assert [f.trace_id for f in documents.feedback(MOMENT)] == ["b"]

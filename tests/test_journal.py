@@ -46,3 +46,20 @@ def test_what_was_measured_of_a_document_is_known_until_it_is_to_be_measured_aga
         assert documents.measured() == {"b": states["b"]}
         documents.forget("b")
         assert documents.measured() == {}
+
+
+def test_every_key_judges_an_answer_for_itself_and_once(settings: Settings):
+    first = Trace("a1", "m", MOMENT, "q", "a", (), False, {})
+    again = Trace("b2", "m", at(1), "q", "a", (), False, {}, {"instead_of": "a1"})
+    said = [Feedback("b2", s, "", at(s), by=k) for s, k in ((1, "ann"), (-1, "bob"), (0, "ann"))]
+    with open_documents(settings) as documents:
+        for trace in (first, again):
+            documents.put_trace(trace)
+        for one in said:
+            documents.put_feedback(one)
+
+        assert documents.latest_traces(1) == [again]
+        assert {(f.by, f.score) for f in documents.feedback_on(["b2"])} == {("ann", 0), ("bob", -1)}
+        given, traces = documents.judgements()
+        assert [(f.by, f.score) for f in given] == [("bob", -1), ("ann", 0)]
+        assert traces == {"a1": first, "b2": again}

@@ -91,3 +91,36 @@ def test_a_source_that_was_forgotten_since_is_named_as_gone(answering, answer):
     assert (told["sources"][0]["document"], told["sources"][0]["stands"]) == (None, False)
     assert told["model"] is None
     assert trace_document(world, "0" * 32) is None
+
+
+def test_a_source_opens_at_its_very_words_with_the_paragraphs_around_them(http, answer):
+    source = answer.sources[0]
+    start, end = source["spans"][0][0], source["spans"][-1][1]
+    path = f"/v1/documents/{source['document_id']}/passage"
+    found = http.get(path, params={"start": start, "end": end}).json()
+    said = [found["text"][a - found["start"] : b - found["start"]] for a, b in source["spans"]]
+
+    assert " … ".join(said) == source["quote"]
+    assert (found["url"], found["revision"]) == (SOURCE_URL, source["revision"])
+    assert found["start"] < start and end - start <= len(found["text"]) <= end - start + 1_000
+    for odd in (
+        {"start": 9, "end": 9},
+        {"start": 0, "end": 9_000},
+        {"start": 90_000, "end": 90_001},
+    ):
+        assert http.get(path, params=odd).status_code == 404
+    assert http.get(path, params={"start": -1, "end": 4}).status_code == 400
+
+
+def test_the_newest_answers_are_listed_with_what_readers_thought(http, stock, served):
+    answer = ask(stock, UNKNOWN)
+    http.post("/v1/feedback", json={"trace_id": answer.trace_id, "score": -1, "comment": "No."})
+    (newest,) = http.get("/v1/traces", params={"limit": 1}).json()["data"]
+
+    assert (newest["id"], newest["question"], newest["abstained"]) == (
+        *(answer.trace_id, UNKNOWN),
+        True,
+    )
+    assert (newest["scores"], newest["model_id"]) == ([-1], served[1])
+    (given,) = why(http, answer)["feedback"]
+    assert (given["score"], given["comment"], given["by"]) == (-1, "No.", "platform")

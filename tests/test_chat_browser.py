@@ -1,0 +1,133 @@
+"""The pages in a real browser: asked by keyboard, answered, opened, judged, rewritten, explained."""
+
+import json
+
+import pytest
+from browser import browsing
+from serving_world import QUESTION, UNKNOWN
+
+from include.documents import open_documents
+from include.keys import api_key
+
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+ANSWERED = "document.querySelectorAll('.actions').length === {}"
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with browsing(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+def enter(tab, answering, path="/", **window):
+    """Open a page and let its form take the key."""
+    tab.show(answering.url + path, **window)
+    tab.run("sessionStorage.clear()")
+    tab.show(answering.url + path, **window)
+    tab.run("document.getElementById('key').focus()")
+    tab.write(api_key(answering.world))
+    tab.press("Enter")
+    tab.wait("document.activeElement.id === 'question'")
+
+
+def click(tab, label):
+    named = f"[...document.querySelectorAll('button, a')].filter(b => b.textContent === {json.dumps(label)})"
+    tab.run(f"{named}.at(-1).click()")
+
+
+def ask(tab, question, answers):
+    tab.wait("document.activeElement.id === 'question'")
+    tab.write(question)
+    tab.press("Enter")
+    tab.wait(ANSWERED.format(answers))
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1000, False), (360, True)], ids=["desk", "phone"])
+def test_a_reader_asks_opens_the_passage_judges_and_asks_why(tab, answering, width, dark):
+    enter(tab, answering, width=width, dark=dark)
+    ask(tab, QUESTION, 1)
+    click(tab, "Show the passage")
+    tab.wait("document.querySelector('.passage mark')")
+    marked = tab.run("[...document.querySelectorAll('mark')].map(m => m.textContent).join(' … ')")
+    click(tab, "Good")
+    tab.wait("document.querySelector('[aria-pressed=true]')")
+
+    with open_documents(answering.world) as documents:
+        (trace,) = documents.latest_traces(1)
+        (given,) = documents.feedback_on([trace.id])
+    assert (trace.question, marked) == (QUESTION, trace.sources[0]["quote"])
+    assert (given.score, given.consent, given.by) == (1, False, "platform")
+    assert tab.run("document.querySelector('.facts').closest('.turn').ariaBusy") == "false"
+    assert tab.run(FITS)
+
+    ask(tab, UNKNOWN, 2)
+    assert "rather not guess" in tab.run("document.querySelector('.abstained').textContent")
+    assert tab.run("document.querySelectorAll('.abstained button').length") == 3
+    tab.show(f"{answering.url}/traces/{trace.id}", width=width, dark=dark)
+    tab.wait("document.querySelectorAll('.bars').length === 2")
+    assert "written for tests, 2026-01-05" in tab.run("document.body.textContent")
+    assert tab.run(FITS) and tab.complaints == []
+
+
+def test_an_author_says_what_they_would_have_said_and_asks_again(tab, answering):
+    enter(tab, answering)
+    tab.run("document.getElementById('consent').click()")
+    tab.run("document.querySelector('#steps [name=rerank]').click()")
+    ask(tab, QUESTION, 1)
+    with open_documents(answering.world) as documents:
+        (first,) = documents.latest_traces(1)
+    click(tab, "I would have said …")
+    tab.run("document.activeElement.value = ''")
+    tab.write("<b>It</b> lies about the directory.")
+    click(tab, "Keep it")
+    tab.wait("!document.querySelector('form.edit')")
+    click(tab, "Ask again")
+    tab.wait("document.querySelector('.turn').ariaBusy === 'true'")
+    tab.wait("document.querySelector('.turn').ariaBusy === 'false'")
+
+    try:
+        with open_documents(answering.world) as documents:
+            (again,), (given,) = documents.latest_traces(1), documents.feedback_on([first.id])
+        assert (given.edit, given.consent) == ("<b>It</b> lies about the directory.", True)
+        assert again.how["instead_of"] == first.id and "rerank" not in again.how["steps"]
+        tab.show(f"{answering.url}/traces/{first.id}")
+        tab.wait("document.querySelectorAll('blockquote').length > 1")
+        # What somebody wrote is shown as it is, never as HTML.
+        assert tab.run("document.querySelectorAll('#shown b').length") == 0
+        assert "<b>It</b> lies" in tab.run("document.body.textContent")
+    finally:
+        with open_documents(answering.world) as documents:
+            documents.forget_answers([first.id, again.id])
+    assert tab.complaints == []
+
+
+def test_the_keyboard_reaches_everything_and_its_place_is_seen(tab, answering):
+    enter(tab, answering)
+    seen = []
+    for _ in range(20):
+        tab.press("Tab")
+        seen.append(tab.run("document.activeElement.id || document.activeElement.tagName"))
+        if seen[-1] == "SUMMARY":
+            break
+    tab.run("document.querySelector('summary').click()")
+    for _ in range(12):
+        tab.press("Tab")
+        seen.append(tab.run("document.activeElement.id || document.activeElement.name"))
+    outline = "getComputedStyle(document.activeElement).outlineWidth"
+
+    assert seen[:3] == ["send", "SUMMARY", "choice"]
+    assert {"route", "strict"} <= set(seen) and "consent" in seen
+    assert tab.run(outline) == "3px"
+
+
+def test_the_theme_is_the_system_s_until_somebody_chooses(tab, answering):
+    paper = "getComputedStyle(document.body).backgroundColor"
+    tab.show(f"{answering.url}/", dark=True)
+    dark = tab.run(paper)
+    tab.run("document.getElementById('theme').click()")
+    light = tab.run(paper)
+    tab.show(f"{answering.url}/", dark=True)
+    kept = tab.run(paper)
+    tab.run("localStorage.clear()")
+
+    assert dark != light == kept
