@@ -41,6 +41,8 @@ class Settings(BaseModel):
     ray_dashboard_port: int = 8265
     demo_port: int = 8290
     supervisor_port: int = 9201
+    # Only in docker-compose.yaml, with its profile `monitoring`.
+    grafana_port: int = 8282
 
     # mongodb://… of a server; empty: the embedded one on mongo_port.
     mongo_url: str = ""

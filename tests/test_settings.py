@@ -48,7 +48,7 @@ def test_a_secret_does_not_show_when_settings_are_printed(env_file):
 
 def test_the_offset_moves_every_port():
     names = [n.removesuffix("_port") for n in Settings.model_fields if n.endswith("_port")]
-    assert len(names) == 9
+    assert len(names) == 10
     plain, moved = Settings(), Settings(port_offset=7)
     assert all(moved.port(n) == plain.port(n) + 7 for n in names)
 
@@ -75,5 +75,11 @@ def test_every_setting_in_the_example_has_a_comment_of_its_own():
 
 
 def test_the_example_holds_no_secret():
-    for name in (*SECRETS, "MONGO_PASSWORD", "POSTGRES_PASSWORD", "REDIS_PASSWORD"):
+    for name in (
+        *SECRETS,
+        "MONGO_PASSWORD",
+        "POSTGRES_PASSWORD",
+        "REDIS_PASSWORD",
+        "GRAFANA_PASSWORD",
+    ):
         assert re.search(rf"^# {name}=$", EXAMPLE, re.MULTILINE), name
