@@ -8,10 +8,12 @@ what its text says, so what leaves the corpus leaves this file as well (`forget_
 
 import hashlib
 import logging
+import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.settings import Settings
-from ml.embed import Embedder, load_embedder
+from ml.embed import Embedder, Precision, describe_files, load_embedder
 from ml.files import locked
 from ml.types import Chunk
 
@@ -46,8 +48,10 @@ CREATE INDEX holders_text ON holders (text);
 
 
 def open_embedder(settings: Settings) -> Embedder:
-    """Load the embedder that the settings name."""
-    return load_embedder(settings.embedder, settings.cache_dir, settings.embedder_precision)
+    """Load the embedder that the settings name, or take the one that this process loaded from the same files."""
+    files = describe_files(settings.embedder)
+    named = (settings.embedder, settings.cache_dir, settings.embedder_precision)
+    return _loaded(*named, files, os.getpid())
 
 
 def embed_chunks(
@@ -138,6 +142,12 @@ def cache_size(settings: Settings) -> dict[str, int]:
 def cache_file(settings: Settings) -> Path:
     """Return where the cache is; it may not be there yet."""
     return settings.data_dir / "embeddings.db"
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, cache_dir: Path, precision: Precision, files: str, process: int) -> Embedder:
+    """Load an embedder; a fork has none of the threads of its parent's."""
+    return load_embedder(name, cache_dir, precision)
 
 
 def _with_cache(settings: Settings, work: Callable[[sqlite3.Connection], Result]) -> Result:

@@ -128,6 +128,13 @@ def load_embedder(name: str, cache_dir: Path, precision: Precision = "fp32") -> 
     )
 
 
+def describe_files(name: str) -> str:
+    """Tell the files of a model by their names, sizes and times; empty for one of the hub, whose files never change."""
+    folder = _installed_minilm() if name == MINILM else Path(name).expanduser()
+    found = [f for f in sorted(folder.rglob("*")) if f.is_file()] if folder.is_dir() else []
+    return str([(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in found])
+
+
 def _session(exported: Path) -> "InferenceSession":
     import onnxruntime
 

@@ -241,3 +241,16 @@ def test_while_somebody_reads_what_is_forgotten_that_is_said_and_it_may_be_asked
 
     assert forget_embeddings(alone, ["a rope"]) == 0
     assert cache_size(alone)["embeddings"] == 0
+
+
+def test_an_embedder_is_loaded_once_and_again_when_its_files_change(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = make_embedder(tmp_path / "small", 1)
+    world = settings.model_copy(update={"embedder": str(folder), "cache_dir": tmp_path})
+
+    first = open_embedder(world)
+    assert open_embedder(world) is first and index_mark(world) == index_mark(world)
+
+    make_embedder(folder, 2)
+    assert open_embedder(world).fingerprint != first.fingerprint
