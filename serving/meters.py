@@ -1,14 +1,35 @@
 """What Prometheus is told: answers, their steps and tokens, and which model answers now."""
 
+import uuid
+from collections.abc import Iterator
+
 import prometheus_client as prometheus
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
+from prometheus_client.core import Metric
 
 from ml.types import Answer, Trace
 from serving.guard import Meters, need
 from serving.shelf import Busy
 
 routes = APIRouter()
+# Where several replicas answer, each scrape meets one of them: each counts for itself, and sums are made of rates.
+REPLICA = uuid.uuid4().hex[:8]
+
+
+class _OfReplica(prometheus.CollectorRegistry):
+    """A registry whose every sample says which replica counted it."""
+
+    def __init__(self, registry: prometheus.CollectorRegistry) -> None:
+        super().__init__()
+        self._counted = registry
+
+    def collect(self) -> Iterator[Metric]:
+        """Pass the metrics on with one label more."""
+        for metric in self._counted.collect():
+            named = (s._replace(labels={**s.labels, "replica": REPLICA}) for s in metric.samples)
+            metric.samples = list(named)
+            yield metric
 
 
 @routes.get("/metrics", dependencies=need("watch"))
@@ -22,7 +43,7 @@ async def metrics(request: Request) -> PlainTextResponse:
     except (ConnectionError, Busy):
         # Nobody can tell now: without a value, an alert fires where it lasts.
         meters.model.clear()
-    text = prometheus.generate_latest(meters.registry)
+    text = prometheus.generate_latest(_OfReplica(meters.registry))
     return PlainTextResponse(text, media_type=prometheus.CONTENT_TYPE_LATEST)
 
 

@@ -59,6 +59,11 @@ def quote(world: Settings) -> None:
         ):
             documents.put_trace(Trace(name, "m1", NOW, "What of it?", answer, chunks, False, {}))
             documents.put_feedback(Feedback(name, 1, "just so", NOW))
+        # One that only leans on a turn that quotes it, and one that only a reader's edit makes quote it.
+        turn = {"earlier": [{"role": "assistant", "content": f"{SENTENCE}."}]}
+        documents.put_trace(Trace("d", "m1", NOW, "And?", "No.", (), False, {}, turn))
+        documents.put_trace(Trace("e", "m1", NOW, "And?", "No.", (), False, {}))
+        documents.put_feedback(Feedback("e", -1, "", NOW, f"{SENTENCE}."))
     write_json(
         world.data_dir / "llm" / "answers" / "m1" / "p.json", {"answer": f"I say: {SENTENCE}."}
     )
@@ -105,9 +110,9 @@ def test_what_is_forgotten_is_deleted_in_every_place_and_never_fetched_again(
         *("indexed", "measured", "revisions", "documents", "embeddings", "experiments"),
         "model_answers",
     }
-    assert said["answers"] == 2 and left(world) == {}
+    assert said["answers"] == 4 and left(world) == {}
     with open_documents(world) as documents, open_features(world) as features:
-        assert [documents.trace(i) is None for i in "abc"] == [True, True, False]
+        assert [documents.trace(i) is None for i in "abcde"] == [True, True, False, True, True]
         assert [f.trace_id for f in documents.feedback(NOW)] == ["c"]
         assert features.document_features(FEATURE_SERVICE, [ID]) == {}
         assert features.author_style(FEATURE_SERVICE, world.author)["documents"] == 5

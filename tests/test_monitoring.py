@@ -16,7 +16,7 @@ RULES = yaml.safe_load((FOLDER / "rules.yaml").read_text())["groups"][0]["rules"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 PANELS = [p for p in DASHBOARD["panels"] if p["type"] != "row"]
 RECORDED = {r["record"]: r["expr"] for r in RULES if "record" in r}
-WORDS = {"sum", "max", "rate", "increase", "histogram_quantile", "and", "unless"}
+WORDS = {"sum", "max", "rate", "increase", "histogram_quantile", "vector", "and", "or", "unless"}
 # What Prometheus itself adds to every sample.
 ITS_OWN = {"instance", "job"}
 QUERIES = {

@@ -66,6 +66,7 @@ export async function call(path, body, signal) {
   if (body) headers["Content-Type"] = "application/json";
   const response = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
   if (response.ok) return response;
+  if (response.status === 401) throw new Error("This key is not let in.");
   const failure = await response.json().catch(() => ({}));
   throw new Error(failure.error ? failure.error.message : `The endpoint answered ${response.status}.`);
 }
