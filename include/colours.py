@@ -30,7 +30,8 @@ class Colour:
     """One build of an index. `index` names the world's index, `embedder` and `precision` are as the settings say.
 
     `published` is the time (ISO, UTC) since when it may be served, empty before its probes passed;
-    `withdrawn` says that a person rolled back from it. A probe is (kind, chunk id, rank or 0).
+    `withdrawn` says that a person rolled back from it. A probe is (kind, chunk id, rank or 0). `copy` counts how often
+    it was written anew, so that nothing of what was erased is left in its files.
     """
 
     index: str
@@ -45,12 +46,18 @@ class Colour:
     withdrawn: bool = False
     probe_share: float = 0.0
     probes: tuple[tuple[str, str, int], ...] = ()
+    copy: int = 0
+
+    @property
+    def build(self) -> str:
+        """Name what it is made of: the same ingredients are the same build for ever, whichever copy of it."""
+        made_of = (self.fingerprint, self.distance, self.structure, self.quantizer)
+        return f"{self.index}_{digest('colour', *made_of)[:8]}"
 
     @property
     def name(self) -> str:
-        """Name the collection or table: the same ingredients are the same colour for ever."""
-        made_of = (self.fingerprint, self.distance, self.structure, self.quantizer)
-        return f"{self.index}_{digest('colour', *made_of)[:8]}"
+        """Name the collection or table."""
+        return f"{self.build}_{self.copy}" if self.copy else self.build
 
 
 class Colours(Protocol):
@@ -118,6 +125,12 @@ def colour_of(found: Sequence[Colour], live: str, fingerprint: str) -> Colour | 
     """Choose the colour for a fingerprint: the live one where it fits, else the one published last."""
     fitting = [c for c in found if c.published and c.fingerprint == fingerprint]
     return next((c for c in fitting if c.name == live), fitting[0] if fitting else None)
+
+
+def newest_copies(found: Sequence[Colour]) -> list[Colour]:
+    """Leave out the colours of which there is a newer copy: a kill kept them from being dropped."""
+    newest = {c.build: c.copy for c in sorted(found, key=lambda c: c.copy)}
+    return [c for c in found if c.copy == newest[c.build]]
 
 
 def publish_first(colours: Colours, colour: Colour) -> None:

@@ -5,9 +5,12 @@ client's own start-up checks, which ask a package index for its newest version, 
 the server answers is found out here.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Self
 
+import numpy as np
 import weaviate
 import weaviate.classes as wvc
 from weaviate.auth import Auth
@@ -132,16 +135,55 @@ class WeaviateColours:
         return WeaviateVectors(self, colour)
 
     def purge(self, document_ids: Iterable[str], chunk_ids: Iterable[str]) -> int:
-        """Erase whole documents, and chunks, out of every colour; returns how many chunks went."""
-        asked = (("document_id", sorted(set(document_ids))), ("chunk_id", sorted(set(chunk_ids))))
-        erased = 0
-        with talking(self.server):
-            for collection in self._collections():
-                for name, values in asked:
-                    for start in range(0, len(values), PAGE):
-                        where = Filter.by_property(name).contains_any(values[start : start + PAGE])
-                        erased += _erase(collection, where)
+        """Erase whole documents, and chunks, out of every colour; returns how many chunks went.
+
+        What is deleted from a collection stays in its files until the server happens to merge them. So a collection
+        that holds something is copied without it, and dropped; searches go on meanwhile.
+        """
+        gone = {"document_id": set(document_ids), "chunk_id": set(chunk_ids)}
+        return sum(self._without(colour, gone) for colour in self.all())
+
+    def _without(self, colour: Colour, gone: Mapping[str, set[str]]) -> int:
+        """Put a copy in the place of a colour that holds what has to go; returns how many chunks went."""
+        old, copy = self.store(colour), replace(colour, copy=colour.copy + 1)
+        held = self._held(colour.name, gone)
+        # A copy that somebody began and did not finish has no description, and is no colour.
+        if copy.name not in {c.name for c in self.all()}:
+            with talking(self.server):
+                self.client.collections.delete(copy.name)
+            if not held:
+                return 0
+            self._fill(copy, old, gone)
+        erased = old.count() - self.store(copy).count() if held else 0
+        if self.live_name() == colour.name:
+            self.point(copy.name)
+        self.drop(colour.name)
         return erased
+
+    def _fill(self, copy: Colour, old: WeaviateVectors, gone: Mapping[str, set[str]]) -> None:
+        """Make a copy of a colour without what has to go; it is a colour once it is whole."""
+        with talking(self.server):
+            _create(self.client, copy, described=False)
+        kept = (
+            (chunk, vector)
+            for chunk, vector in old.scan()
+            if chunk.document_id not in gone["document_id"] and chunk.id not in gone["chunk_id"]
+        )
+        while page := list(islice(kept, PAGE)):
+            self.store(copy).upsert([c for c, _ in page], np.stack([v for _, v in page]))
+        self.note(copy)
+
+    def _held(self, name: str, gone: Mapping[str, set[str]]) -> int:
+        """Count what a collection holds of what has to go; what is asked for in two ways counts twice."""
+        collection, held = self.client.collections.use(name), 0
+        with talking(self.server):
+            for name_of, values in gone.items():
+                asked = sorted(values)
+                for start in range(0, len(asked), PAGE):
+                    where = Filter.by_property(name_of).contains_any(asked[start : start + PAGE])
+                    found = collection.aggregate.over_all(filters=where, total_count=True)
+                    held += found.total_count or 0
+        return held
 
     def holds(self, document_id: str) -> int:
         """Count the chunks of a document over all colours."""
@@ -179,25 +221,13 @@ class WeaviateColours:
         return [self.client.collections.use(c.name) for c in self.all()]
 
 
-def _erase(collection: Collection, where: Any) -> int:
-    """Delete what a filter finds, however much: the server takes so many at a time and no more."""
-    erased = 0
-    while (result := collection.data.delete_many(where=where)).matches:
-        if result.failed:
-            raise OSError(
-                f"{result.failed} chunks are still in {collection.name}; erase them again."
-            )
-        erased += result.successful
-    return erased
-
-
-def _create(client: weaviate.WeaviateClient, colour: Colour) -> None:
-    """Make a collection for vectors that come from outside."""
+def _create(client: weaviate.WeaviateClient, colour: Colour, *, described: bool = True) -> None:
+    """Make a collection for vectors that come from outside; without its description it is no colour yet."""
     # No words are left out of the index: the author may write in any language.
     words = Configure.inverted_index(stopwords_preset=wvc.config.StopwordsPreset.NONE)
     client.collections.create(
         colour.name,
-        description=to_text(colour),
+        description=to_text(colour) if described else None,
         vector_config=Configure.Vectors.self_provided(vector_index_config=_index(colour)),
         inverted_index_config=words,
         properties=[*_properties()],

@@ -15,7 +15,14 @@ from itertools import islice
 
 import numpy as np
 
-from include.colours import Colour, Colours, settings_of, wanted_colour
+from include.colours import (
+    Colour,
+    Colours,
+    live_colour,
+    newest_copies,
+    settings_of,
+    wanted_colour,
+)
 from include.documents import Documents, open_documents
 from include.embedding_cache import embed_chunks, forget_documents, open_embedder
 from include.engine import Work, run_batches
@@ -45,9 +52,9 @@ def index_chunks(settings: Settings) -> dict[str, int | str | bool]:
         wanted = documents.original_revisions(fingerprint)
         asked, known = (
             wanted_colour(settings, collection_name(settings.mongo_database), fingerprint),
-            colours.all(),
+            newest_copies(colours.all()),
         )
-        asked = next((c for c in known if c.name == asked.name), asked)
+        asked = next((c for c in known if c.build == asked.build), asked)
         done = Counter(embedded=0, reused=0, deleted=0)
         for colour in (asked, *(c for c in known if c.published and c.name != asked.name)):
             store = colours.store(colour)
@@ -65,8 +72,9 @@ def index_chunks(settings: Settings) -> dict[str, int | str | bool]:
 def store_digest(settings: Settings) -> str:
     """Hash the state of documents and of the live colour: equal worlds have equal digests."""
     with open_documents(settings) as documents, open_colours(settings) as colours:
-        live, vectors = colours.live_name(), colours.store()
-        return digest("world", documents.digest(live), *sorted(vectors.ids()))
+        live, vectors = live_colour(colours), colours.store()
+        state = documents.digest(live.build if live else "")
+        return digest("world", state, *sorted(vectors.ids()))
 
 
 def index_mark(settings: Settings) -> str:
@@ -124,7 +132,7 @@ def _write_changed(
     wanted: Mapping[str, str],
 ) -> dict[str, int]:
     """Write the documents that are new or changed, by id and revision; returns how many chunks it took."""
-    states, mark = documents.indexed(colour.name), colour.fingerprint
+    states, mark = documents.indexed(colour.build), colour.fingerprint
     stale = [i for i, revision in wanted.items() if _is_stale(states.get(i), revision, mark)]
     done = run_batches(its, partial(_embedding, mark), stale, INDEX_BATCH)
     counts = Counter(embedded=0, reused=0, deleted=0)
@@ -133,7 +141,7 @@ def _write_changed(
         store.upsert(chunks, np.concatenate([p.embeddings for p in batch]))
         new = {p.document_id: _state(p, mark) for p in batch}
         counts["deleted"] += _drop(store, states, new.keys(), {c.id for c in chunks})
-        documents.mark_indexed(new, colour.name)
+        documents.mark_indexed(new, colour.build)
         computed = sum(p.computed for p in batch)
         counts.update(embedded=computed, reused=len(chunks) - computed)
         said = "%s: embedded %d chunks, reused %d, %d documents in this batch"
@@ -148,10 +156,10 @@ def _drop_vanished(
     colour: Colour,
     wanted: Mapping[str, str],
 ) -> int:
-    states = documents.indexed(colour.name)
+    states = documents.indexed(colour.build)
     vanished = states.keys() - wanted.keys()
     deleted = _drop(store, states, vanished, set())
-    documents.unmark_indexed(vanished, colour.name)
+    documents.unmark_indexed(vanished, colour.build)
     forget_documents(settings, vanished)
     return deleted
 
@@ -174,7 +182,7 @@ def _publish_new(
     found = documents.read_clean(choose(list(wanted)))
     sample = [chunk_document(d, embedder.offsets, size, colour.fingerprint) for d in found]
     dropped = publish(settings, colours, colour, embedder.encode, sample)
-    documents.keep_indexed(c.name for c in colours.all())
+    documents.keep_indexed(c.build for c in colours.all())
     log.info("dropped %s", ", ".join(dropped) or "no older colour")
     return True
 

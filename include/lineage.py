@@ -178,7 +178,7 @@ def _model(settings: Settings, model_id: str) -> dict[str, object] | None:
 
 
 def _passages(documents: Documents, colour: Colour, document_id: str) -> list[str]:
-    state = documents.indexed(colour.name).get(document_id)
+    state = documents.indexed(colour.build).get(document_id)
     return list(state.chunk_ids) if state else []
 
 

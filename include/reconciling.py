@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from include.colours import Colour, live_colour
+from include.colours import Colour, live_colour, newest_copies
 from include.documents import Documents, open_documents
 from include.feature_faults import find_faults, take_out
 from include.features import has_features, open_features
@@ -56,7 +56,7 @@ def reconcile_stores(settings: Settings) -> dict[str, int | str]:
         live = live_colour(colours)
         mark = live.fingerprint if live else index_mark(settings)
         sources = _sources(documents, mark)
-        for colour in colours.all():
+        for colour in newest_copies(colours.all()):
             _compare(documents, colours.store(colour), colour, sources, found)
     if found.broken:
         index_chunks(settings)
@@ -104,7 +104,7 @@ def _compare(
     found: Differences,
 ) -> None:
     """Compare one colour with what MongoDB says of it; what is wrong goes, so that it is made anew."""
-    states = documents.indexed(colour.name)
+    states = documents.indexed(colour.build)
     owners = {chunk: i for i, state in states.items() for chunk in state.chunk_ids}
     present: dict[str, list[Chunk]] = {i: [] for i in states}
     orphans = []
@@ -115,7 +115,7 @@ def _compare(
             orphans.append(chunk.id)
     store.delete(orphans)
     broken = dict(_broken(states, present, sources))
-    documents.unmark_indexed(broken, colour.name)
+    documents.unmark_indexed(broken, colour.build)
     found.orphans += len(orphans)
     found.missing += sum(broken.values())
     found.altered += sum(not missing for missing in broken.values())
@@ -128,7 +128,7 @@ def _drop_unmade(settings: Settings, broken: Mapping[str, Mapping[str, list[str]
     """Take out what could not be written again: the embedder of its colour is gone."""
     with open_documents(settings) as documents, open_colours(settings) as colours:
         for colour in colours.all():
-            made = documents.indexed(colour.name).keys()
+            made = documents.indexed(colour.build).keys()
             left = broken.get(colour.name, {})
             colours.store(colour).delete(c for i in left.keys() - made for c in left[i])
 

@@ -1,10 +1,13 @@
 """The colours of an index, one contract on two stores: colours_weaviate and colours_lance."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from own_texts import entry, index_all, own_world
 from test_vectors import AXES, E, fill, found, passage, ready_weaviate, world  # noqa: F401
 
 from include.colours import (
@@ -17,8 +20,11 @@ from include.colours import (
     to_text,
     wanted_colour,
 )
+from include.indexing import index_chunks
+from include.reconciling import reconcile_stores
 from include.settings import Settings
 from include.vectors import collection_name, open_colours, open_vectors
+from ml.types import digest
 
 KINDS = [(s, q) for s in ("hnsw", "flat") for q in ("none", "pq", "bq", "sq", "rq")]
 REFUSED = {
@@ -88,6 +94,59 @@ def test_erasing_and_counting_reach_every_colour(colours, world):  # noqa: F811
         assert vectors.holds("d1") == 2
         assert vectors.purge(["d1"]) == 2 and vectors.holds("d1") == 0
     assert [colours.store(c).count() for c in colours.all()] == [1, 1]
+
+
+@pytest.mark.parametrize("killed", ["note", "point", "drop"])
+def test_an_erasure_in_weaviate_that_was_killed_is_finished_by_the_next_one(
+    ready_weaviate: tuple[int, int],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    killed: str,
+) -> None:
+    http, grpc = ready_weaviate
+    ports = {"weaviate_port": http, "weaviate_grpc_port": grpc}
+    own = Settings(data_dir=tmp_path, mongo_database=f"k{uuid.uuid4().hex[:8]}", **ports)
+    blue = colour(own)
+    with open_colours(own) as colours:
+        fill(colours.store(blue), passage("one", document_id="d1"), passage("two"))
+        colours.note(replace(blue, published="2026-01-01"))
+        colours.point(blue.name)
+        with monkeypatch.context() as broken, open_vectors(own) as vectors:
+            broken.setattr(
+                type(colours), killed, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+            )
+            with pytest.raises(KeyboardInterrupt):
+                vectors.purge(["d1"])
+            assert vectors.holds("d1") == 1 and vectors.count() >= 1
+
+        with open_vectors(own) as vectors:
+            assert vectors.purge(["d1"]) == 1 and vectors.holds("d1") == 0
+            assert found(vectors.dense(E[1], limit=5)) == ["two"]
+        (left,) = colours.all()
+        assert (left.build, left.copy, left.published) == (blue.name, 1, "2026-01-01")
+        assert colours.live_name() == left.name == f"{blue.name}_1"
+
+
+def test_a_copy_of_a_colour_is_the_same_build_and_goes_on_where_it_was(
+    settings: Settings,
+    ready_weaviate: tuple[int, int],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    http, grpc = ready_weaviate
+    ports = {"vectors_url": "", "weaviate_port": http, "weaviate_grpc_port": grpc}
+    own = own_world(settings.model_copy(update=ports), tmp_path, *map(entry, range(3)))
+    index_all(own)
+    document = digest("document", str(entry(0)["url"]))
+    with open_vectors(own) as vectors:
+        assert vectors.purge([document]) >= 1
+        before = vectors.count()
+
+    said = index_chunks(own)
+
+    assert (said["embedded"], said["reused"], said["published"]) == (0, 0, False)
+    assert str(said["colour"]).endswith("_1") and said["chunks"] == before
+    repaired = reconcile_stores(own)
+    assert repaired["missing"] >= 1 and reconcile_stores(own)["missing"] == 0
 
 
 def test_a_dropped_colour_is_gone_and_the_others_stay(colours, world):  # noqa: F811

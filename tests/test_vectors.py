@@ -272,6 +272,32 @@ def test_erased_documents_and_chunks_are_gone_and_nothing_else(
         assert again.search("one two four", E[0], limit=9, alpha=0) == []
 
 
+def test_what_was_erased_is_in_no_file_of_the_store(
+    store: VectorStore,
+    world: Settings,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    servers = tmp_path_factory.getbasetemp().glob("weaviate*")
+    folder = tmp_path / "v" if world.vectors_url else next(servers)
+    phrase = "Zyxquorble vexillology hums at noon"
+
+    def holding() -> list[Path]:
+        files = [f for f in folder.rglob("*") if f.is_file()]
+        words = (phrase.encode(), phrase.split()[0].lower().encode())
+        return [f for f in files if any(w in f.read_bytes() for w in words)]
+
+    fill(store, passage(f"{phrase}, it said.", document_id="d"), passage("three"))
+    deadline = time.monotonic() + 10
+    while not holding() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert holding(), "the test would see nothing"
+
+    assert store.purge(["d"]) == 1 and holding() == []
+    with open_vectors(world) as again:
+        assert found(again.dense(E[1], limit=9)) == ["three"]
+
+
 def test_since_is_included_and_until_is_not(store: VectorStore) -> None:
     day = timedelta(days=1)
     fill(
