@@ -53,9 +53,10 @@ def roll_out(settings: Settings, model_id: str, proven: bool = False) -> dict[st
         replicas = await_model(settings, model_id, LOAD_SECONDS)
         ask_golden_questions(settings, "twin", model_id)
     except (DeployFailed, OSError, httpx.HTTPError) as error:
-        _restore(settings, before)
+        spent = _restore(settings, before)
         raise DeployFailed(
-            f"Model {model_id} was not rolled out: {error} The endpoint is back on {before or 'no model'}."
+            f"Model {model_id} was not rolled out: {error} The endpoint is back on {before or 'no model'} "
+            f"after {spent:.1f} s."
         ) from error
     if before != model_id:
         registry.move_champion(settings, model_id)
@@ -178,14 +179,16 @@ def _replicas(settings: Settings) -> list[dict[str, str]]:
         return documents.replicas(datetime.now(UTC) - ALIVE)
 
 
-def _restore(settings: Settings, model_id: str) -> None:
-    """Wish for the old model again and wait for it; what fails here is repaired by `keep`."""
+def _restore(settings: Settings, model_id: str) -> float:
+    """Wish for the old model again and wait for it; returns the seconds. What fails here is repaired by `keep`."""
+    started = time.monotonic()
     try:
         deploy(settings, model_id)
         if model_id:
             await_model(settings, model_id, RESTORE_SECONDS)
     except (DeployFailed, OSError, httpx.HTTPError) as error:
         log.error("the old model %s is not back yet: %s", model_id, error)
+    return time.monotonic() - started
 
 
 def _rest(settings: Settings, method: str, body: object = None) -> httpx.Response:

@@ -12,13 +12,16 @@ from include.keys import api_key
 from include.settings import Settings
 from ml.canary import find_fault
 
-# Each takes another way through the answer: evidence, small talk, a wish for a text, what nobody knows.
+# Each takes another way through the answer: evidence, small talk, what nobody knows, and a text, which needs no
+# evidence: there every model has to speak.
 GOLDEN_QUESTIONS = (
+    "Write a post that begins like this: Last week I learned",
     "What have you written about?",
     "Hello!",
-    "Write a short post about what you learned.",
     "What is the best recipe for strawberry jam?",
 )
+# Drawn, not the likeliest words: weights that are no numbers fail only there.
+DRAWN = {"max_tokens": 8, "temperature": 0.7, "seed": 1}
 # Seconds between two looks at what came of a trial.
 LOOK = 0.25
 
@@ -34,7 +37,7 @@ def ask_golden_questions(settings: Settings, name: str, model_id: str) -> None:
     with httpx.Client(headers=headers, timeout=60, trust_env=False) as http:
         for question in GOLDEN_QUESTIONS:
             asked = [{"role": "user", "content": question}]
-            body = {"model": name, "messages": asked, "max_tokens": 8, "temperature": 0}
+            body = {"model": name, "messages": asked, **DRAWN}
             answer = http.post(url, json=body)
             if answer.status_code != 200:
                 raise DeployFailed(
