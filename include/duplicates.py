@@ -15,6 +15,7 @@ from include.embedding_cache import embed_chunks, open_embedder
 from include.indexing import index_mark
 from include.records import CleanState, state_of
 from include.settings import Settings
+from include.trust import Trust
 from ml.chunk import chunk_document
 from ml.comparison import draw_copies
 from ml.dedup import Limits, mark_duplicates
@@ -46,8 +47,13 @@ def find_copies(read: Read, settings: Settings) -> dict[str, CleanState]:
             meanings.add(_meanings(part, settings, embedder))
         states |= {c.id: CleanState(c.revision, c.origin) for c in part}
     wanted = suspects.ids() | meanings.ids(limits.semantic)
-    found = mark_duplicates(list(read(wanted)), limits, meanings.of(wanted))
-    return states | {c.id: state_of(c) for c in found}
+    texts, vectors = list(read(wanted)), meanings.of(wanted)
+    found = {c.id: c for c in mark_duplicates(texts, limits, vectors)}
+    if shared := Trust(settings).shared(wanted):
+        # What others may have written stands for nothing of the author's own, however old it says it is.
+        own = [t for t in texts if t.id not in shared]
+        found |= {c.id: c for c in mark_duplicates(own, limits, vectors)}
+    return states | {i: state_of(c) for i, c in found.items()}
 
 
 def report_duplicates(settings: Settings) -> dict[str, object]:

@@ -74,13 +74,15 @@ def test_a_shared_source_is_known_by_its_documents_and_never_learned_from(
     wiki = own_source("wiki", trust="shared")
     world = with_sources(settings, tmp_path, own_source("own"), wiki, entries=(entry(0),))
     theirs = entry(1, prose(1), url="https://wiki.example/1/")
-    write_entries(world, theirs, name="wiki")
+    stolen = entry(2, prose(0), url="https://wiki.example/2/", published_at="2001-01-01")
+    write_entries(world, theirs, stolen, name="wiki")
     clean_all(world)
     own, shared = (digest("document", str(e["url"])) for e in (entry(0), theirs))
 
     trust = Trust(world)
 
     assert trust.shared([own, shared]) == {shared} == trust.shared([shared])
+    # An older copy on the wiki does not take the place of the author's own.
     assert [d.id for d in clean_originals(world)] == [own]
     monkeypatch.setattr("include.documents.CONNECT_MILLISECONDS", 50)
     away = world.model_copy(update={"mongo_url": "mongodb://127.0.0.1:9"})
