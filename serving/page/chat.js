@@ -153,7 +153,10 @@ function judgeClaims(answer, last) {
 function card(source) {
   const made = element("li", "source",
     element("h3", "", `[${source.number}] `, source.title || source.url),
-    facts({ written: (source.published_at || "").slice(0, 10), score: source.score.toFixed(2) }),
+    facts({
+      written: (source.published_at || "").slice(0, 10), score: source.score.toFixed(2),
+      place: source.trust === "shared" ? "others write here, too" : "",
+    }),
     element("p", "preview", source.quote));
   const row = element("div", "row");
   if (scopes.has("search")) row.append(opener(source, made));
