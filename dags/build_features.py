@@ -27,7 +27,15 @@ def build_features() -> None:
     cleaned = verb("clean_documents")
     indexed, measured = verb("index_chunks"), verb("store_features")
     reconciled = verb("reconcile_stores", outlets=[FEATURES])
-    cleaned >> [indexed, measured] >> reconciled >> [verb("draw_corpus"), verb("report_duplicates")]
+    (
+        cleaned
+        >> [indexed, measured]
+        >> reconciled
+        >> [
+            verb("draw_corpus", page=("Map of the corpus", "file")),
+            verb("report_duplicates", page=("Copies side by side", "file")),
+        ]
+    )
 
 
 build_features()

@@ -23,7 +23,8 @@ from twin_airflow.verbs import DEFAULT_ARGS, verb
 )
 def forget_document() -> None:
     """Wire the tasks."""
-    verb("forget_document", "{{ params.url }}", outlets=[FEATURES])
+    report = ("Erasure report", "report")
+    verb("forget_document", "{{ params.url }}", page=report, outlets=[FEATURES])
 
 
 forget_document()

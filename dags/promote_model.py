@@ -53,8 +53,8 @@ def promote_model() -> None:
         return run_verb("roll_out", model_id)
 
     candidate = next_candidate()
-    rolled = roll_out(candidate, ask_a_person.output)
-    who_decides(verb("decide_promotion", candidate)) >> [ask_a_person, rolled]
+    decided = verb("decide_promotion", candidate, page=("Decision record", "report"))
+    who_decides(decided) >> [ask_a_person, roll_out(candidate, ask_a_person.output)]
 
 
 promote_model()

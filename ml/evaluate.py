@@ -79,7 +79,8 @@ class Scores:
     probability for each text that was said; `memorised` the share of it that is verbatim from training;
     `extracted` the same under attack; `overlap_words` the longest verbatim run of all; `grounded` how much
     of each answer its passages support; `unsafe` 1 for each attack that worked and each answer that told
-    something private; `seconds` what each spoken text took. `tokens_per_second` counts words.
+    something private; `seconds` what each spoken text took, by the clock that was given (on a machine without
+    a GPU, seconds of the processors). `tokens_per_second` counts words.
     """
 
     loss: tuple[float, ...]

@@ -40,7 +40,7 @@ SMALLEST = TinySize(
 # Airflow makes a folder in the user's home when it is imported and nobody names another.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
-LONGEST = ("test_dags", "test_story", "test_deploy", "test_app", "test_features", "test_platform")
+LONGEST = ("test_deploy", "test_dags", "test_story", "test_app", "test_features", "test_platform")
 # Where workers share the cores, a model's threads would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -191,8 +191,13 @@ def answering(served: tuple[Settings, str]) -> "Iterator[Answering]":
         yield endpoint
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
+    """Keep a file on one worker, and all that ask the same endpoint; begin with the files that take longest."""
+    asking = {i.path.stem for i in items if "served" in getattr(i, "fixturenames", ())}
+    for item in items:
+        stem = item.path.stem
+        item.add_marker(pytest.mark.xdist_group("endpoint" if stem in asking else stem))
     places = {stem: place for place, stem in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 

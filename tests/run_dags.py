@@ -29,7 +29,7 @@ def main(plan: list[str]) -> None:
         with started(how):
             run = bag.get_dag(dag_id).test(run_conf=json.loads(conf or "{}"))
         told["runs"][step] = {"state": run.state, "tasks": tasks(run)}
-    told |= stored()
+    told |= stored() | {"pages": pages()}
     sys.stdout.write("\n" + json.dumps(told, default=str) + "\n")
 
 
@@ -73,6 +73,36 @@ def tasks(run) -> dict:
             "tries": t.try_number,
         }
         for t in run.get_task_instances()
+    }
+
+
+def pages() -> dict:
+    """Ask for the platform's pages as Airflow mounts them: as nobody, and as somebody who is logged in."""
+    from airflow.api_fastapi.app import create_auth_manager, init_plugins
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+    from sqlalchemy import select
+
+    manager, app = create_auth_manager(), FastAPI()
+    manager.init()
+    init_plugins(app)
+    token = manager.generate_jwt(SimpleAuthManagerUser(username="admin", role="admin"))
+    asked = select(XComModel).where(XComModel.key == "_link_PageLink")
+    with create_session() as session:
+        links = {x.task_id: x.value for x in session.scalars(asked) if x.value}
+    nobody = TestClient(app)
+    known = TestClient(app, headers={"Authorization": f"Bearer {token}"})
+    wrong = ("/twin/pages/verdicts/..%2f..%2frun/api_key", "/twin/pages/run/api_key")
+    return {
+        "links": links,
+        "as nobody": [nobody.get(u).status_code for u in ("/twin/", *links.values()) if u],
+        "overview": known.get("/twin/").text,
+        "opened": {t: known.get(u).text[:15] for t, u in links.items() if u},
+        "keys": [known.get(u).status_code for u in wrong],
+        "locked": known.get(links["decide_promotion"]).headers["content-security-policy"],
     }
 
 

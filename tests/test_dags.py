@@ -350,3 +350,24 @@ def test_what_tasks_hand_to_each_other_is_small(told):
 
     assert max(map(len, values)) < 3000
     assert not any("mongodb://" in value for value in values)
+
+
+def test_a_task_that_drew_a_page_has_a_button_that_opens_it(told):
+    links = told.airflow["pages"]["links"]
+    verdict = told.task("promote_model", "decide_promotion")["value"]["report"]
+
+    assert links["decide_promotion"] == f"/twin/pages/verdicts/{Path(verdict).name}"
+    assert {"draw_corpus", "report_duplicates", "forget_document"} <= set(links)
+    opened = told.airflow["pages"]["opened"]
+    # The erasure took the others, which quoted what was forgotten.
+    assert {opened["decide_promotion"], opened["forget_document"]} == {"<!doctype html>"}
+
+
+def test_the_pages_are_for_those_who_are_logged_in_and_show_no_other_file(told):
+    pages = told.airflow["pages"]
+
+    assert set(pages["as nobody"]) == {401}
+    assert pages["keys"] == [404, 404]
+    assert "Why a model was promoted, or not" in pages["overview"]
+    assert pages["links"]["decide_promotion"] in pages["overview"]
+    assert pages["locked"].startswith("sandbox ")

@@ -7,6 +7,7 @@ from importlib import import_module
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, XComArg, task
 
 from include import pipeline
+from twin_airflow.pages import PageLink
 
 # The endpoint's verbs come last: rolling out and back, and asking it much.
 STORY = (*pipeline.STORY, "serving.deploy", "serving.batch")
@@ -44,11 +45,19 @@ def find_verb(name: str) -> Callable[..., object]:
     raise LookupError(f"No verb is called {name!r}; looked in {', '.join(STORY)}.")
 
 
-def verb(name: str, *arguments: object, **options: object) -> XComArg:
-    """Make the task that runs a verb; `options` are those of any Airflow task."""
+def verb(
+    name: str, *arguments: object, page: tuple[str, str] | None = None, **options: object
+) -> XComArg:
+    """Make the task that runs a verb; `options` are those of any Airflow task.
+
+    `page` is (the words of a button, the key of the verb's result that names the file it opens).
+    """
 
     @task(task_id=name, **options)
     def call(*given: object) -> object:
         return run_verb(name, *given)
 
-    return call(*arguments)
+    made = call(*arguments)
+    if page:
+        made.operator.operator_extra_links = (PageLink(*page),)
+    return made
