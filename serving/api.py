@@ -4,37 +4,20 @@ Every route asks for an API key, but health and the page itself. Bad input is a 
 status, never a 500.
 """
 
-import logging
-import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import (
-    JSONResponse,
-    Response,
-    StreamingResponse,
-)
+from fastapi.responses import JSONResponse
 
 from include.settings import Settings
-from ml.answer import Ask, Prepared, choose_steps, finish, opening
-from ml.constrain import grammar
-from ml.types import Answer, Trace
-from serving import feedback, meters, models, openai, openapi, pages, traces
-from serving.budget import reserve, settle
+from ml.answer import Ask
+from serving import chat, feedback, meters, models, openai, openapi, pages, traces
 from serving.canary import Trial
-from serving.guard import Refusal, authenticate, install_guard, need
-from serving.meters import count_answer
-from serving.models import check_model, why_no_model
-from serving.spans import install_spans, record_answer
-from serving.twin import Event, NoModel, Speaker, Twin, new_trace, sieved
-
-log = logging.getLogger(__name__)
-
-# Tokens of an answer when the caller says nothing.
-DEFAULT_TOKENS = 96
+from serving.chat import asked_steps
+from serving.guard import authenticate, install_guard, need
+from serving.spans import install_spans
+from serving.twin import Speaker, Twin
 
 
 def build_api(
@@ -49,7 +32,8 @@ def build_api(
     api.include_router(_open_routes)
     for router in (pages.routes, openapi.routes):
         api.include_router(router)
-    for router in (models.routes, _routes, feedback.routes, traces.routes, meters.routes):
+    asked = (models.routes, chat.routes, _routes, feedback.routes, traces.routes, meters.routes)
+    for router in asked:
         api.include_router(router, dependencies=[Depends(authenticate)])
     return api
 
@@ -72,40 +56,6 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse({"ready": ready, "status": state["status"]}, 200 if ready else 503)
 
 
-@_routes.post("/v1/chat/completions", response_model=None, dependencies=need("chat"))
-async def chat(
-    request: Request, body: openai.ChatRequest, response: Response
-) -> Response | dict[str, object]:
-    """Answer the last user message with quoted evidence, sources and generated text."""
-    if refusal := body.refusal():
-        raise Refusal(400, refusal, "unsupported")
-    await anyio.to_thread.run_sync(_check_schema, body)
-    state = await check_model(request, body.model)
-    if not state["model_id"]:
-        raise NoModel(why_no_model(state))
-    settings, twin = request.app.state.settings, request.app.state.twin
-    ask = _ask(settings, body)
-    service = str(state["feature_service"])
-    model_id = str(state["model_id"])
-    prepared = await anyio.to_thread.run_sync(
-        twin.prepare, ask, service, str(state["index"]), model_id
-    )
-    prepared = _as_asked(body, prepared)
-    if prepared.speaks:
-        now, key = datetime.now(UTC), request.state.key
-        await anyio.to_thread.run_sync(reserve, settings, key, ask.max_tokens, now)
-    version = {"X-Model-Version": model_id}
-    if body.stream:
-        stream = _stream(request, body, ask, prepared, model_id)
-        return StreamingResponse(stream, headers=version, media_type="text/event-stream")
-    response.headers.update(version)
-    events = [e async for e in _speak(request, body, ask, prepared, model_id)]
-    answer, trace = _conclude(twin, ask, prepared, events, model_id)
-    await _remember(request, ask, answer, trace)
-    form = openai.completion if body.schema_asked() is None else openai.json_completion
-    return form(answer, trace)
-
-
 @_routes.post("/v1/retrieve", dependencies=need("search"))
 async def retrieve(request: Request, body: openai.RetrieveRequest) -> dict[str, object]:
     """Search the index; nothing is generated."""
@@ -117,7 +67,7 @@ async def retrieve(request: Request, body: openai.RetrieveRequest) -> dict[str, 
         since=body.since,
         until=body.until,
         limit=body.limit,
-        steps=_steps(settings, body.steps),
+        steps=asked_steps(settings, body.steps),
         today=datetime.now(UTC),
     )
     hits = await anyio.to_thread.run_sync(twin.retrieve, ask)
@@ -137,136 +87,3 @@ async def embeddings(request: Request, body: openai.EmbeddingsRequest) -> dict[s
     tokens = sum(len(embedder.offsets(t)) for t in texts)
     counted = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": embedder.name, "usage": counted}
-
-
-def _as_asked(body: openai.ChatRequest, prepared: Prepared) -> Prepared:
-    """Keep for the trace how was asked, where that is not the usual: after which turns, instead of what, in JSON."""
-    asked = {
-        "earlier": [asdict(m) for m in prepared.messages[1:-1]],
-        "instead_of": body.instead_of,
-        "format": "json" if body.schema_asked() is not None else "",
-    }
-    kept = {name: value for name, value in asked.items() if value}
-    return replace(prepared, how={**prepared.how, **kept})
-
-
-def _check_schema(body: openai.ChatRequest) -> None:
-    schema = body.schema_asked()
-    if schema is None:
-        return
-    try:
-        grammar(schema)
-    except ValueError as error:
-        raise Refusal(400, str(error), "invalid_json_schema") from None
-
-
-def _steps(settings: Settings, asked: Mapping[str, bool] | None) -> frozenset[str]:
-    try:
-        return choose_steps(settings.answer_steps, asked or {})
-    except ValueError as error:
-        raise Refusal(400, str(error), "unknown_step") from None
-
-
-def _ask(settings: Settings, body: openai.ChatRequest) -> Ask:
-    return Ask(
-        question=body.messages[-1].text(),
-        author=settings.author,
-        kind=body.kind,
-        since=body.since,
-        until=body.until,
-        max_tokens=body.limit(DEFAULT_TOKENS),
-        temperature=0.7 if body.temperature is None else body.temperature,
-        top_p=body.top_p or 0.95,
-        seed=body.seed,
-        earlier=body.earlier(),
-        steps=_steps(settings, body.steps) - (openai.OF_PROSE if body.schema_asked() else set()),
-        today=datetime.now(UTC),
-    )
-
-
-async def _speak(
-    request: Request, body: openai.ChatRequest, ask: Ask, prepared: Prepared, model_id: str
-) -> AsyncIterator[Event]:
-    """Let the model speak, unless everything is said."""
-    if not prepared.speaks:
-        return
-    options = {
-        "max_tokens": ask.max_tokens,
-        "temperature": ask.temperature,
-        "top_p": ask.top_p,
-        "seed": ask.seed,
-        "stop": body.stops(),
-        "schema": body.schema_asked(),
-        # The one that all this was prepared for, whatever is rolled out meanwhile.
-        "model_id": model_id,
-    }
-    sieve = request.app.state.twin.sieve(prepared) if "strict" in ask.steps else None
-    events = request.app.state.speaker.stream(prepared.messages, options)
-    if body.model == "twin":
-        events = request.app.state.trial.watch(model_id, events)
-    async for event in events:
-        if "refused" in event:
-            raise Refusal(400, str(event["refused"]), "context_length_exceeded")
-        for passed in sieved(event, sieve):
-            yield passed
-
-
-def _conclude(
-    twin: Twin, ask: Ask, prepared: Prepared, events: list[Event], model_id: str
-) -> tuple[Answer, Trace]:
-    """Put the events of a generation together."""
-    said = "".join(str(e["text"]) for e in events if "text" in e)
-    counts = events[-1] if events else {}
-    spoke = next((str(e["model"]) for e in events if "model" in e), model_id)
-    answer = finish(
-        prepared,
-        said,
-        int(str(counts.get("prompt_tokens", 0))),
-        int(str(counts.get("completion_tokens", 0))),
-        str(counts.get("finish", "stop")),
-    )
-    if "check" in ask.steps:
-        answer = twin.check(prepared, answer)
-    seconds = float(str(counts.get("seconds", 0.0)))
-    return answer, new_trace(ask.question, answer.content, spoke, prepared, seconds)
-
-
-async def _stream(
-    request: Request, body: openai.ChatRequest, ask: Ask, prepared: Prepared, model_id: str
-) -> AsyncIterator[str]:
-    """Stream the evidence first, then the model's words as they come, then sources and counts."""
-    stream_id = f"{time.time_ns():x}"
-    events: list[Event] = []
-    said = opening(prepared)
-    begin = (
-        openai.json_opening(not prepared.speaks, said) if body.schema_asked() else {"content": said}
-    )
-    yield openai.chunk(stream_id, model_id, {"role": "assistant", **begin})
-    try:
-        async for event in _speak(request, body, ask, prepared, model_id):
-            events.append(event)
-            model_id = str(event.get("model", model_id))
-            if "text" in event:
-                yield openai.chunk(stream_id, model_id, {"content": event["text"]})
-    except (NoModel, ConnectionError, Refusal) as error:
-        # The status went out with the first byte: what is left is an error event, which clients raise.
-        yield openai.error_event(str(error))
-        return
-    answer, trace = _conclude(request.app.state.twin, ask, prepared, events, model_id)
-    await _remember(request, ask, answer, trace)
-    yield openai.chunk(stream_id, model_id, {}, answer.finish, **openai.extensions(answer, trace))
-    if body.stream_options and body.stream_options.include_usage:
-        counted = openai.usage(answer.prompt_tokens, answer.completion_tokens)
-        yield openai.chunk(stream_id, model_id, None, usage=counted)
-    yield "data: [DONE]\n\n"
-
-
-async def _remember(request: Request, ask: Ask, answer: Answer, trace: Trace) -> None:
-    """Keep the trace, and let the caller pay what was used of what was reserved."""
-    count_answer(request.app.state.meters, answer, trace)
-    record_answer(request.app, trace)
-    await anyio.to_thread.run_sync(request.app.state.twin.remember, trace)
-    if not trace.abstained and trace.how.get("route") != "small talk":
-        used, now = answer.prompt_tokens + answer.completion_tokens, datetime.now(UTC)
-        paid = (request.app.state.settings, request.state.key, ask.max_tokens, used, now)
-        await anyio.to_thread.run_sync(settle, *paid)

@@ -31,26 +31,29 @@ class Trial:
         self.percent = float(str(config.get("percent") or 0))
         self.model_id = str(config.get("canary") or "") if self.percent else ""
 
+    def concerns(self, model_id: str) -> bool:
+        """Tell whether a model is the candidate on trial."""
+        return bool(model_id) and model_id == self.model_id
+
     def choose(self, request_id: str) -> str:
         """Return the candidate's id if this request is to meet it, else nothing."""
         return self.model_id if meets_canary(request_id, self.percent) else ""
 
     async def watch(self, model_id: str, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         """Pass the events of an answer on, and note what came of it while there is a trial."""
-        trial, said, last = self.model_id, 0, dict[str, object]()
+        trial, said = self.model_id, 0
         try:
             async for event in events:
                 said += len(str(event.get("text", "")))
-                last = dict(event)
+                # Noted before it is passed on: whoever hears a failure listens no longer.
+                if not event.keys() & {"model", "text"}:
+                    await self._note(trial, _outcome(model_id, said, event))
                 yield event
         except Busy:
             raise
         except Exception:
             await self._note(trial, Outcome(model_id, failed=True))
             raise
-        tokens = int(str(last.get("completion_tokens", 0)))
-        pace = float(str(last.get("seconds", 0.0))) / tokens if tokens else 0.0
-        await self._note(trial, Outcome(model_id, empty=not said, pace=pace))
 
     async def _note(self, trial: str, outcome: Outcome) -> None:
         if trial:
@@ -63,3 +66,10 @@ class Trial:
                 documents.put_outcome(trial, outcome, datetime.now(UTC))
         except ConnectionError as error:
             log.warning("an outcome of the trial of %s is lost: %s", trial, error)
+
+
+def _outcome(model_id: str, said: int, last: Event) -> Outcome:
+    tokens = int(str(last.get("completion_tokens", 0)))
+    pace = float(str(last.get("seconds", 0.0))) / tokens if tokens else 0.0
+    failed = "failed" in last
+    return Outcome(model_id, failed, not said and not failed, pace)

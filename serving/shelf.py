@@ -37,6 +37,10 @@ class Busy(ConnectionError):
     """Raised while every place at a model is taken, and the queue before it is full."""
 
 
+class Failed(ConnectionError):
+    """Raised when a model fails while it speaks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A model that can speak; `index` is the fingerprint of the index that it was made for."""

@@ -132,7 +132,8 @@ def speak(
     """Generate: first the model's id, then pieces of text, last the counts of tokens and why it ended.
 
     A piece comes with the tokens (`ids`) that were spoken since the last one, if the engine tells them: another
-    replica goes on from them. A conversation that the model cannot read is one event that says why.
+    replica goes on from them. A conversation that the model cannot read, and a model that fails, is an event that
+    says why.
     """
     started, generator = time.monotonic(), loaded.engine.generator
     try:
@@ -142,10 +143,16 @@ def speak(
         return
     yield {"model": loaded.version.id}
     told = 0
-    for piece in speech:
-        ids = None if speech.ids is None else speech.ids[told:]
-        told += len(ids or ())
-        yield {"text": piece, "ids": ids}
+    try:
+        for piece in speech:
+            ids = None if speech.ids is None else speech.ids[told:]
+            told += len(ids or ())
+            yield {"text": piece, "ids": ids}
+    # Whatever damaged weights do, whoever asked is told so.
+    except Exception as error:
+        log.exception("model %s failed while it spoke", loaded.version.id)
+        yield {"failed": f"{type(error).__name__}: {error}"}
+        return
     yield {
         "prompt_tokens": generator.count_tokens(messages),
         "completion_tokens": speech.tokens,

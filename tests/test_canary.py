@@ -4,7 +4,15 @@ import asyncio
 import uuid
 
 import pytest
-from serving_world import QUESTION, call, endpoint, publish_copy, ready_slot, settled
+from serving_world import (
+    QUESTION,
+    call,
+    endpoint,
+    publish_broken,
+    publish_copy,
+    ready_slot,
+    settled,
+)
 
 from include.documents import open_documents
 from ml.canary import CREDIT, Outcome, find_fault, meets_canary
@@ -131,6 +139,37 @@ def test_what_came_of_each_is_noted_without_a_word_of_it(asked, served, candidat
     with open_documents(world) as documents:
         documents.begin_trial(candidate)
         assert documents.outcomes(candidate) == []
+
+
+def test_a_candidate_that_fails_at_its_first_word_is_answered_for_by_the_champion(
+    served, answering
+):
+    world, champion = served
+    broken = publish_broken(*served, "canary-broken")
+    slot, trial = ready_slot(*served), Trial(world)
+    slot.wish(champion, broken)
+    settled(slot)
+    trial.reconfigure({"canary": broken, "percent": 100})
+    body = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 4, "seed": 1}
+    with (
+        endpoint(world, LocalSpeaker(slot), answering.twin, trial) as url,
+        call(world, url) as http,
+    ):
+        whole = http.post("/v1/chat/completions", json=body)
+        streamed = http.post("/v1/chat/completions", json={**body, "stream": True})
+        named = http.post("/v1/chat/completions", json={**body, "model": f"twin@{broken}"})
+
+    assert (whole.status_code, whole.json()["model_version"]) == (200, champion)
+    assert [a.headers["X-Model-Version"] for a in (whole, streamed)] == [champion] * 2
+    assert "error" not in streamed.text and broken not in streamed.text
+    assert (named.status_code, named.json()["error"]["message"]) == (
+        503,
+        "The model failed while it spoke; ask again.",
+    )
+    with open_documents(world) as documents:
+        found = documents.outcomes(broken)
+    assert [o for o in found if o.model_id == broken] == [Outcome(broken, failed=True)] * 2
+    assert sum(o.model_id == champion for o in found) == 2
 
 
 async def heard(trial, events):
