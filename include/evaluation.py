@@ -6,7 +6,7 @@ kept, and the gate itself is pure (`ml/gate.py`). Promotion is `serving/deploy.p
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,15 +16,16 @@ from include import registry
 from include.circumstances import circumstances
 from include.documents import open_documents
 from include.experiments import dataset_artifact, model_artifact, open_experiment
-from include.learning import base_folder
 from include.material import Gathered, gather_material
 from include.settings import Settings
 from include.withdrawals import stale
-from ml.evaluate import Scores, score_model, summarise
+from ml.conversation import load_conversation
+from ml.evaluate import Scores, in_tokens_of, score_model, summarise
 from ml.gate import Rules, Verdict, decide, decide_beside_stale
 from ml.generate import Generator, load_generator
 from ml.models import this_machine
-from ml.types import Example
+from ml.tiny import base_model_folder
+from ml.types import Example, ModelVersion
 from ml.verdict_page import draw_verdict
 
 log = logging.getLogger(__name__)
@@ -38,17 +39,16 @@ def evaluate_model(settings: Settings, model_id: str) -> dict[str, float]:
     model = registry.read_model(settings, model_id)
     champion = registry.champion(settings)
     examples = _unseen(settings, registry.read_examples(settings, model.dataset_id), champion)
-    folders: dict[str, Path | None] = {
-        "candidate": registry.model_folder(settings, model_id),
-        "base": None,
-    }
-    if champion and champion != model_id:
-        folders["champion"] = registry.model_files(settings, champion)
+    compared = _compared(settings, model, champion)
     gathered = gather_material(settings, examples)
     scores = {
-        name: _score(settings, load_generator(base_folder(settings), adapter), gathered, name)
-        for name, adapter in folders.items()
+        name: _score(settings, load_generator(base, adapter), gathered, name)
+        for name, (base, adapter) in compared.items()
     }
+    if "champion" in scores and compared["champion"][0] != compared["candidate"][0]:
+        own, other = (_counting(compared[name][0]) for name in ("champion", "candidate"))
+        tested = gathered.material.tested
+        scores["champion"] = in_tokens_of(scores["champion"], tested, own, other)
     record: dict[str, object] = {name: s.as_dict() for name, s in scores.items()}
     record |= {"champion_id": champion or "", "seed": settings.seed, **circumstances()}
     record |= {name: dict(getattr(gathered, name)) for name in MEASURED}
@@ -199,6 +199,28 @@ def _facts(
         "versions": ", ".join(f"{name} {number}" for name, number in packages.items() if number),
         "decided at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _compared(
+    settings: Settings, model: ModelVersion, champion: str | None
+) -> dict[str, tuple[str, Path | None]]:
+    """Name what is compared, each with its own base model's folder and its adapter."""
+    base = base_model_folder(model.base_model, settings.cache_dir)
+    compared: dict[str, tuple[str, Path | None]] = {
+        "candidate": (base, registry.model_folder(settings, model.id)),
+        "base": (base, None),
+    }
+    if champion and champion != model.id:
+        theirs = registry.read_model(settings, champion, verify=False).base_model
+        files = registry.model_files(settings, champion)
+        compared["champion"] = (base_model_folder(theirs, settings.cache_dir), files)
+    return compared
+
+
+def _counting(base: str) -> Callable[[str], int]:
+    """Return what counts the tokens of an answer, as a base model cuts it."""
+    conversation = load_conversation(base)
+    return lambda text: len(conversation.answer(text))
 
 
 def _unseen(settings: Settings, examples: list[Example], champion: str | None) -> list[Example]:

@@ -26,8 +26,17 @@ def running(service: Service, folder: Path, *, seconds: float = 60.0) -> Iterato
             _await_port(service, process, folder, seconds)
             yield
         finally:
-            process.terminate()
-            process.wait(timeout=30)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program; one that does not end by itself must not hide why it was ended."""
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _await_port(

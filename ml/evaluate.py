@@ -6,7 +6,7 @@ measured on what the generator really says; the clock comes in as an argument.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
 from typing import Protocol
 
@@ -153,6 +153,28 @@ def score_model(
         unsafe=_unsafe(generator, seed, [*said, *answers], material.allowed),
         seconds=tuple(seconds),
         model_tokens_per_second=sum(generator.count_tokens(s) for s in said) / passed,
+    )
+
+
+def in_tokens_of(
+    scores: Scores,
+    tested: Sequence[Example],
+    own: Callable[[str], int],
+    other: Callable[[str], int],
+) -> Scores:
+    """Give a model's losses in nats per token of another tokenizer, `own` and `other` count an answer's tokens.
+
+    Models that cut texts otherwise are compared by the nats of whole answers; per token of their own, the one
+    with the shorter tokens would always win.
+    """
+
+    def turned(losses: Sequence[float], answers: Sequence[str]) -> tuple[float, ...]:
+        return tuple(x * own(a) / other(a) for x, a in zip(losses, answers, strict=True))
+
+    return replace(
+        scores,
+        loss=turned(scores.loss, [e.messages[-1].content for e in tested]),
+        general=turned(scores.general, [c[-1].content for c in probe_conversations()]),
     )
 
 

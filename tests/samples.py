@@ -1,5 +1,7 @@
 """Samples for fine-tuning in tests: short answers in one voice, so that a few steps are enough to learn it."""
 
+from collections.abc import Mapping
+
 from ml.types import Example, Message, Preference, Span
 
 SPAN = Span("d1", "r1", 0, 10)
@@ -42,3 +44,17 @@ def preferences(count: int = 12) -> list[Preference]:
         )
         for n in range(count)
     ]
+
+
+class Notebook:
+    """A run that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, Mapping[str, float]]] = []
+        self.summed: dict[str, object] = {}
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self.steps.append((step, values))
+
+    def summary(self, values: Mapping[str, object]) -> None:
+        self.summed |= values

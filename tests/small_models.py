@@ -46,7 +46,7 @@ NASTY = (
 )
 
 
-def make_model(name: str, folder: Path) -> Path:
+def make_model(name: str, folder: Path, **changes: object) -> Path:
     """Write a model of a family, of some hundred thousand parameters."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -67,6 +67,7 @@ def make_model(name: str, folder: Path) -> Path:
             "eos_token_id": SPECIAL.index(END),
             "bos_token_id": None,
             **special,
+            **changes,
         },
     )
     with torch.random.fork_rng(devices=[]):

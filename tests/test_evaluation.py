@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from own_texts import own_artifacts
+from samples import Notebook, examples
+from small_models import make_model
 
 from include import registry
 from include.cleaning import clean_originals
@@ -23,7 +25,10 @@ from include.material import Gathered, gather_material
 from include.settings import Settings
 from include.vectors import open_vectors
 from include.withdrawals import mark_stale
+from ml.conversation import load_conversation
+from ml.generate import load_generator
 from ml.splits import held_out, repeats
+from ml.train import Recipe, train
 from ml.types import Example, Feedback, Trace
 
 # Prompts that are answered aloud; each costs a second.
@@ -187,6 +192,35 @@ def test_a_model_is_measured_again_when_another_one_became_champion(
     assert "learned nothing new and is not surely better than the champion" in verdict["reasons"][0]
     assert any("no worse than that of the champion: +0.000 nats" in r for r in verdict["reasons"])
     assert verdict["promote"] is False and next_candidate(world) is None
+
+
+def test_a_champion_on_another_base_model_is_compared_by_what_whole_answers_cost(
+    candidate: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("ml.evaluate.SPOKEN", FEW)
+    monkeypatch.setattr("ml.evaluate.ATTACKED", FEW)
+    world, model_id = candidate
+    other = str(make_model("smollm2", tmp_path / "other", max_position_embeddings=2048))
+    model = registry.read_model(world, model_id)
+    train(other, examples(), [], Recipe(sft_steps=1, dpo_steps=0), tmp_path / "elder", Notebook())
+    registry.publish_model(
+        world, tmp_path / "elder", replace(model, id="elder", base_model=other, files={})
+    )
+    registry.move_champion(world, "elder")
+
+    evaluate_model(world, model_id)
+
+    record = registry.read_evaluation(world, model_id)
+    answers = [
+        e.messages for e in registry.read_examples(world, model.dataset_id) if e.split == "test"
+    ]
+    own = load_generator(other, registry.model_folder(world, "elder")).losses(answers)
+    cut, cuts = (load_conversation(b) for b in (other, model.base_model))
+    lengths = [(len(cut.answer(a[-1].content)), len(cuts.answer(a[-1].content))) for a in answers]
+    assert any(ours != theirs for ours, theirs in lengths)
+    whole = [loss * ours / theirs for loss, (ours, theirs) in zip(own, lengths, strict=True)]
+    assert record["champion"]["loss"] == pytest.approx(whole)
+    assert decide_promotion(world, model_id)["reasons"]
 
 
 def test_a_stale_champion_makes_way_for_a_model_that_holds_against_the_base(

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from samples import examples, preferences
+from samples import Notebook, examples, preferences
 from small_models import swap_tokens
 
 from ml.checkpoints import last_checkpoint
@@ -36,26 +36,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TRAINER = """
 import sys
 from pathlib import Path
-from test_train import RECIPE, Notebook
-from samples import examples, preferences
+from test_train import RECIPE
+from samples import Notebook, examples, preferences
 from ml.train import train
 say = lambda line: print(line, flush=True)
 train(sys.argv[1], examples(), preferences(), RECIPE, Path(sys.argv[2]), Notebook(), say)
 """
-
-
-class Notebook:
-    """A run that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[int, Mapping[str, float]]] = []
-        self.summed: dict[str, object] = {}
-
-    def log(self, values: Mapping[str, float], step: int) -> None:
-        self.steps.append((step, values))
-
-    def summary(self, values: Mapping[str, object]) -> None:
-        self.summed |= values
 
 
 def teach(
