@@ -44,7 +44,7 @@ demo: setup ## Run the whole loop on the demo authors: crawl, train, promote, as
 	@$(PY) -m demo.run
 
 test: setup ## Run every test on the embedded services.
-	@$(PY) -m pytest tests -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(PY) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 test-faults: setup ## Kill what runs at every write, and the like; minutes.
 	@$(PY) -m pytest tests -m faults

@@ -3,6 +3,7 @@
 import atexit
 import os
 import random
+import re
 import shutil
 import socket
 import tempfile
@@ -41,6 +42,8 @@ SMALLEST = TinySize(
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 LONGEST = ("test_deploy", "test_dags", "test_story", "test_app", "test_features", "test_platform")
+# What a file says that asks the session's endpoint, or its world.
+ASKS = re.compile(r"\b(served|answering|deployed|serving_world)\b")
 # Where workers share the cores, a model's threads would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -191,13 +194,20 @@ def answering(served: tuple[Settings, str]) -> "Iterator[Answering]":
         yield endpoint
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Keep all files that ask the session's endpoint on one worker, which makes its world and its Ray once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "endpoint" if ASKS.search((config.rootpath / file).read_text()) else file
+
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file on one worker, and all that ask the same endpoint; begin with the files that take longest."""
-    asking = {i.path.stem for i in items if "served" in getattr(i, "fixturenames", ())}
-    for item in items:
-        stem = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("endpoint" if stem in asking else stem))
+    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
     places = {stem: place for place, stem in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
