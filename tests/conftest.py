@@ -229,11 +229,11 @@ def _part(name: str) -> Callable[..., object]:
 twin, slot, url, stock, http = map(_part, ("twin", "slot", "url", "stock", "http"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployed(
     tmp_path_factory: pytest.TempPathFactory, served: tuple[Settings, str]
 ) -> "Iterator[Deployed]":
-    """Serve that world with one real Ray for the session, its model rolled out."""
+    """Serve that world with one real Ray for a file, its model rolled out: idle, it takes a tenth of the machine."""
     from serving_world import ray_world
 
     with ray_world(*served, tmp_path_factory.mktemp("ray")) as running_world:

@@ -24,6 +24,15 @@ def test_an_answer_comes_back_and_so_does_what_is_raised() -> None:
     assert first == apart(5, URL, os.getpid) != os.getpid()
 
 
+def test_the_process_is_kept_whatever_memory_this_one_takes() -> None:
+    filled = bytearray(b"a") * (6 * 10**8)
+    with pytest.raises(Refused):
+        apart(5, URL, bytearray, 3 * 10**9)  # which ends the one that was kept
+
+    assert apart(5, URL, os.getpid) == apart(5, URL, os.getpid)
+    assert filled
+
+
 @pytest.mark.parametrize(
     ("work", "given", "reason"),
     [

@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
+from own_texts import own_artifacts
 from rich.console import Console
 
 from demo import report
 from demo.airflow import Run, Task
 from demo.report import Lap, ask, print_farewell, print_lap
+from include.settings import Settings
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 CHAIN = ("ingest_documents", "build_features", "build_dataset", "finetune_model", "promote_model")
@@ -38,12 +40,18 @@ def console() -> Console:
     return Console(record=True, width=110, file=StringIO())
 
 
+@pytest.fixture
+def world(served, tmp_path) -> Settings:
+    """Give the shared world a registry of its own: whatever other tests published there is not its newest model."""
+    return own_artifacts(*served, tmp_path / "artifacts")
+
+
 CRAWLS = run("ingest_documents", "i1", ("crawl_source", 0), ("crawl_source", 1))
 BUILDS = run("build_features", "f1", ("clean_documents", -1), ("index_chunks", -1))
 AGAIN = run("build_features", "f2", ("clean_documents", -1), ("index_chunks", -1))
 
 
-def test_a_lap_adds_up_what_all_of_its_runs_did(answering, console):
+def test_a_lap_adds_up_what_all_of_its_runs_did(world, console):
     results = Results(
         {
             ("i1", "crawl_source", 0): {"fetched": 3, "unchanged": 1, "gone": 0},
@@ -55,7 +63,7 @@ def test_a_lap_adds_up_what_all_of_its_runs_did(answering, console):
     )
     runs = lap(1, ingest_documents=[CRAWLS], build_features=[BUILDS, AGAIN])
 
-    print_lap(answering.world, results, runs, console)
+    print_lap(world, results, runs, console)
 
     said = console.export_text()
     assert "5 fetched, 1 unchanged, 1 gone" in said
@@ -65,18 +73,18 @@ def test_a_lap_adds_up_what_all_of_its_runs_did(answering, console):
     assert "Nothing had changed" not in said
 
 
-def test_a_lap_names_the_dataset_the_losses_and_what_the_gate_said(answering, console):
-    print_lap(answering.world, Results({}), lap(1), console)
+def test_a_lap_names_the_dataset_the_losses_and_what_the_gate_said(world, console):
+    print_lap(world, Results({}), lap(1), console)
 
     said = console.export_text()
     assert "held out: " in said and " → " in said
     assert "train: " in said and "test: " in said
 
 
-def test_a_lap_in_which_nothing_was_embedded_made_or_trained_says_so(answering, console):
+def test_a_lap_in_which_nothing_was_embedded_made_or_trained_says_so(world, console):
     results = Results({("i1", "crawl_source", 0): {"fetched": 0, "unchanged": 133}})
 
-    print_lap(answering.world, results, lap(3, ingest_documents=[CRAWLS]), console)
+    print_lap(world, results, lap(3, ingest_documents=[CRAWLS]), console)
 
     assert "Nothing had changed: 133 texts asked about, 0 embeddings computed" in (
         console.export_text().replace("\n", " ").replace("  ", " ")
