@@ -6,6 +6,7 @@ and limits are in `serve.yaml`.
 
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,6 +25,7 @@ from include.settings import load_settings
 from ml.types import Message, Role
 from serving.api import build_api
 from serving.canary import Trial
+from serving.deploy import STATE_SECONDS
 from serving.resume import Gone, insist, unbroken
 from serving.shelf import Busy, NoModel
 from serving.slot import Slot, SlotState, speak
@@ -97,10 +99,16 @@ class RaySpeaker:
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
+        self._known: tuple[float, dict[str, object]] = (0.0, {})
 
     async def state(self, model_id: str = "") -> dict[str, object]:
-        """Ask one replica."""
+        """Ask one replica; which model is in the slot is remembered for a moment, for every question asks it first."""
+        asked, known = self._known
+        if not model_id and known.get("model_id") and time.monotonic() - asked < STATE_SECONDS:
+            return known
         state = dict(await insist(lambda: self._ask(model_id)))
+        if not model_id:
+            self._known = (time.monotonic(), state)
         if model_id and state["error"]:
             raise NoModel(str(state["error"]))
         return state

@@ -34,6 +34,8 @@ CONFIG = Path(__file__).parent / "serve.yaml"
 LOAD_SECONDS = 120.0
 RESTORE_SECONDS = 10.0
 ALIVE = timedelta(seconds=8)
+# How long an ingress remembers which model is in the slot.
+STATE_SECONDS = 0.5
 # How long a roll-out takes at most, its trial not counted.
 ROLL_OUT_SECONDS = 2 * LOAD_SECONDS + 60.0
 
@@ -123,6 +125,7 @@ def await_model(settings: Settings, model_id: str, seconds: float, canary: str =
         if broken := [r for r in heard if r["status"] == "failed"]:
             raise DeployFailed(f"A replica could not load it: {broken[0]['error']}")
         if replicas and len([r for r in heard if r["status"] == "ready"]) == len(replicas):
+            time.sleep(STATE_SECONDS)
             return len(replicas)
         if time.monotonic() > deadline:
             raise DeployFailed(f"After {seconds:.0f} s the replicas say: {replicas or 'nothing'}.")

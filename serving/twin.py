@@ -8,6 +8,7 @@ an answer does not need it.
 import asyncio
 import logging
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -37,6 +38,8 @@ from serving.slot import Slot, speak
 log = logging.getLogger(__name__)
 
 Event = Mapping[str, object]
+# How long a style that was read holds; a run of build_features changes it.
+STYLE_SECONDS = 5.0
 
 
 class Speaker(Protocol):
@@ -117,6 +120,7 @@ class Twin:
         self._judge: Scores | None = open_judge(settings)
         self._carried: dict[str, Carried] = {}
         self._embedders: dict[tuple[str, str], Embedder] = {}
+        self._styles: dict[tuple[str, str], tuple[float, dict[str, float]]] = {}
         self._doors: _Doors | None = None
         self._opening = threading.Lock()
 
@@ -131,7 +135,7 @@ class Twin:
         doors = self._open()
         try:
             reader = self._reader(doors, index)
-            style = _style(doors.features, service, ask.author)
+            style = self._style(doors.features, service, ask.author)
             carried = self._carry(model_id)
             tokens = self.settings.evidence_tokens
             voice = Voice(self.author, style, carried.prompt, carried.count, tokens)
@@ -141,6 +145,17 @@ class Twin:
             raise
         known = {"index": reader.fingerprint, "prompt": carried.prompt.version}
         return replace(made, how={**made.how, **known, "reranker": self.settings.reranker})
+
+    def _style(self, features: Features, service: str, author: str) -> dict[str, float]:
+        """Read an author's style from Feast, unless that was done a moment ago: it takes as long as a search."""
+        read_at, style = self._styles.get((service, author), (0.0, {}))
+        if not style or time.monotonic() - read_at > STYLE_SECONDS:
+            try:
+                style = features.author_style(service, author)
+            except LookupError as error:
+                raise NoModel(str(error)) from None
+            self._styles[service, author] = (time.monotonic(), style)
+        return style
 
     def retrieve(self, ask: Ask) -> list[Found]:
         """Search the live colour of the index alone, as an answer would."""
@@ -248,13 +263,6 @@ class Twin:
         if colour:
             doors.readers[colour.name] = reader
         return reader
-
-
-def _style(features: Features, service: str, author: str) -> dict[str, float]:
-    try:
-        return features.author_style(service, author)
-    except LookupError as error:
-        raise NoModel(str(error)) from None
 
 
 def sieved(event: Event, sieve: Sieve | None) -> Iterator[Event]:

@@ -1,8 +1,9 @@
 """Building a dataset: megabytes of clean text a second, step by step, from documents to proven samples on the disk.
 
-`python tests/benchmarks/datasets.py [MEGABYTES | PAGES.json]`: texts are made by chance from the words of the demo's
-articles, or read from a file as `cleaning.py` reads them. Great Expectations' own page of results is left out: it
-takes some seconds whatever the size. Seconds are the clock's, and the processors', which count on a busy machine.
+`python tests/benchmarks/dataset_building.py [MEGABYTES | PAGES.json]`: texts are made by chance from the words of the
+demo's articles, or read from a file as `cleaning.py` reads them. Great Expectations' own page of results is left
+out: it takes some seconds whatever the size. Seconds are the clock's, and the processors', which count on a busy
+machine.
 """
 
 import random
