@@ -62,7 +62,7 @@ def main(rates: list[float]) -> None:
         with (
             published_world(folder / "world", base) as (world, model_id),
             ray_world(world, model_id, folder) as deployed,
-            call(world, deployed.url) as http,
+            caller(world, deployed.url) as http,
         ):
             share = own_share(http)
             loads = [offer(world, http, rate) for rate in rates]
@@ -70,6 +70,15 @@ def main(rates: list[float]) -> None:
     console.print(table(loads))
     console.print(f"Ray Serve's own share (a route that does nothing): p50 {share:.1f} ms")
     draw(loads[:-1])
+
+
+def caller(world: Settings, url: str) -> httpx.Client:
+    """Open a client that waits as long as it takes, with as many connections as there are requests."""
+    http = call(world, url)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    return httpx.Client(
+        base_url=url, headers=http.headers, timeout=180, trust_env=False, limits=limits
+    )
 
 
 def sooner(folder: Path) -> Path:
