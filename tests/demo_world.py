@@ -56,6 +56,7 @@ def demo_world(folder: Path, base: Path) -> Iterator[Site]:
         gate_likeness_margin=1.0,
         gate_general_margin=9.0,
         gate_latency_margin=99.0,
+        gate_grounded_margin=1.0,
     )
     import_history(world)
     with (
