@@ -16,6 +16,7 @@ from include import registry
 from include.circumstances import circumstances
 from include.documents import open_documents
 from include.experiments import dataset_artifact, model_artifact, open_experiment
+from include.learning import base_folder
 from include.material import Gathered, gather_material
 from include.settings import Settings
 from include.withdrawals import stale
@@ -24,8 +25,7 @@ from ml.evaluate import Scores, in_tokens_of, score_model, summarise
 from ml.gate import Rules, Verdict, decide, decide_beside_stale
 from ml.generate import Generator, load_generator
 from ml.models import this_machine
-from ml.tiny import base_model_folder
-from ml.types import Example, ModelVersion
+from ml.types import Example
 from ml.verdict_page import draw_verdict
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def evaluate_model(settings: Settings, model_id: str) -> dict[str, float]:
     model = registry.read_model(settings, model_id)
     champion = registry.champion(settings)
     examples = _unseen(settings, registry.read_examples(settings, model.dataset_id), champion)
-    compared = _compared(settings, model, champion)
+    compared = _compared(settings, model_id, champion)
     gathered = gather_material(settings, examples)
     scores = {
         name: _score(settings, load_generator(base, adapter), gathered, name)
@@ -202,18 +202,17 @@ def _facts(
 
 
 def _compared(
-    settings: Settings, model: ModelVersion, champion: str | None
+    settings: Settings, model_id: str, champion: str | None
 ) -> dict[str, tuple[str, Path | None]]:
     """Name what is compared, each with its own base model's folder and its adapter."""
-    base = base_model_folder(model.base_model, settings.cache_dir)
+    base = base_folder(settings, model_id)
     compared: dict[str, tuple[str, Path | None]] = {
-        "candidate": (base, registry.model_folder(settings, model.id)),
+        "candidate": (base, registry.model_folder(settings, model_id)),
         "base": (base, None),
     }
-    if champion and champion != model.id:
-        theirs = registry.read_model(settings, champion, verify=False).base_model
+    if champion and champion != model_id:
         files = registry.model_files(settings, champion)
-        compared["champion"] = (base_model_folder(theirs, settings.cache_dir), files)
+        compared["champion"] = (base_folder(settings, champion), files)
     return compared
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from include import registry
+from include.learning import base_folder
 from include.llm import Llm, LlmBudgetSpent, LlmFailed, open_llm
 from include.manifests import artifacts_root, checked_id
 from include.settings import Settings
@@ -26,7 +27,6 @@ from ml.judge import (
     sum_up,
 )
 from ml.probes import choose
-from ml.tiny import base_model_folder
 from ml.types import Example, Message
 
 log = logging.getLogger(__name__)
@@ -81,10 +81,8 @@ def _pairs(settings: Settings, dataset_id: str, left: str, right: str) -> tuple[
 def _answers(settings: Settings, model_id: str, examples: Sequence[Example]) -> list[str]:
     """Let a model answer the examples' questions, in their order."""
     adapter = None if model_id == BASE else registry.model_files(settings, model_id)
-    base = settings.base_model
-    if model_id != BASE:
-        base = registry.read_model(settings, model_id, verify=False).base_model
-    generator = load_generator(base_model_folder(base, settings.cache_dir), adapter)
+    base = base_folder(settings, "" if model_id == BASE else model_id)
+    generator = load_generator(base, adapter)
     return [
         generator.complete(
             e.messages[:-1],

@@ -85,9 +85,12 @@ def warm_caches(settings: Settings) -> dict[str, str]:
     return {"embedder": embedder.name, "base_model": base_folder(settings)}
 
 
-def base_folder(settings: Settings) -> str:
-    """Return the folder of the base model, pretrained or fetched if need be."""
-    return base_model_folder(settings.base_model, settings.cache_dir)
+def base_folder(settings: Settings, model_id: str = "") -> str:
+    """Return the folder of the base model, or of the one that a model stands on; got or pretrained if need be."""
+    name = settings.base_model
+    if model_id:
+        name = registry.read_model(settings, model_id, verify=False).base_model
+    return base_model_folder(name, settings.cache_dir)
 
 
 def _refuse_other_tokenizer(settings: Settings) -> None:

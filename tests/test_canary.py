@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from contextlib import contextmanager
 
 import pytest
 from serving_world import (
@@ -93,26 +94,36 @@ def candidate(served):
     return publish_copy(*served, "canary-candidate")
 
 
-@pytest.fixture(scope="module")
-def asked(served, answering, candidate):
-    """Ask an endpoint that has a candidate on trial; yields the answers, and what was noted."""
+BODY = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 4, "seed": 1}
+
+
+@contextmanager
+def on_trial(served, answering, candidate, percent):
+    """Serve the world's model with a candidate on trial beside it; yields the trial and a client."""
     world, champion = served
     slot, trial = ready_slot(*served), Trial(world)
     slot.wish(champion, candidate)
     settled(slot)
-    trial.reconfigure({"canary": candidate, "percent": 40})
-    body = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 4, "seed": 1}
+    trial.reconfigure({"canary": candidate, "percent": percent})
     with (
         endpoint(world, LocalSpeaker(slot), answering.twin, trial) as url,
         call(world, url) as http,
     ):
-        answers = [http.post("/v1/chat/completions", json=body) for _ in range(12)]
-        named = {**body, "model": f"twin@{champion}"}
+        yield trial, http
+
+
+@pytest.fixture(scope="module")
+def asked(served, answering, candidate):
+    """Ask an endpoint that has a candidate on trial; yields the answers, and what was noted."""
+    world, champion = served
+    with on_trial(served, answering, candidate, 40) as (trial, http):
+        answers = [http.post("/v1/chat/completions", json=BODY) for _ in range(12)]
+        named = {**BODY, "model": f"twin@{champion}"}
         answers.append(http.post("/v1/chat/completions", json=named))
-        with http.stream("POST", "/v1/chat/completions", json={**body, "stream": True}) as stream:
+        with http.stream("POST", "/v1/chat/completions", json={**BODY, "stream": True}) as stream:
             stream.read()
         trial.reconfigure({})
-        after = [http.post("/v1/chat/completions", json=body) for _ in range(3)]
+        after = [http.post("/v1/chat/completions", json=BODY) for _ in range(3)]
     with open_documents(world) as documents:
         return answers, stream, after, documents.outcomes(candidate)
 
@@ -146,18 +157,10 @@ def test_a_candidate_that_fails_at_its_first_word_is_answered_for_by_the_champio
 ):
     world, champion = served
     broken = publish_broken(*served, "canary-broken")
-    slot, trial = ready_slot(*served), Trial(world)
-    slot.wish(champion, broken)
-    settled(slot)
-    trial.reconfigure({"canary": broken, "percent": 100})
-    body = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 4, "seed": 1}
-    with (
-        endpoint(world, LocalSpeaker(slot), answering.twin, trial) as url,
-        call(world, url) as http,
-    ):
-        whole = http.post("/v1/chat/completions", json=body)
-        streamed = http.post("/v1/chat/completions", json={**body, "stream": True})
-        named = http.post("/v1/chat/completions", json={**body, "model": f"twin@{broken}"})
+    with on_trial(served, answering, broken, 100) as (_, http):
+        whole = http.post("/v1/chat/completions", json=BODY)
+        streamed = http.post("/v1/chat/completions", json={**BODY, "stream": True})
+        named = http.post("/v1/chat/completions", json={**BODY, "model": f"twin@{broken}"})
 
     assert (whole.status_code, whole.json()["model_version"]) == (200, champion)
     assert [a.headers["X-Model-Version"] for a in (whole, streamed)] == [champion] * 2

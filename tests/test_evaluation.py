@@ -71,6 +71,13 @@ def candidate(evaluated: tuple[Settings, str, dict[str, float]], tmp_path: Path)
     return shared.model_copy(update={"artifacts_url": str(tmp_path / "artifacts")}), model_id
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let models speak little where they are measured again."""
+    monkeypatch.setattr("ml.evaluate.SPOKEN", FEW)
+    monkeypatch.setattr("ml.evaluate.ATTACKED", FEW)
+
+
 def twin_of(world: Settings, model_id: str, name: str, days: int) -> str:
     """Publish the same weights under another name and date."""
     version = registry.read_model(world, model_id)
@@ -174,10 +181,8 @@ def test_a_person_has_the_last_word(candidate: tuple[Settings, str], chosen: str
 
 @pytest.mark.parametrize("was_champion_itself", [False, True])
 def test_a_model_is_measured_again_when_another_one_became_champion(
-    candidate: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch, was_champion_itself: bool
+    candidate: tuple[Settings, str], few: None, was_champion_itself: bool
 ) -> None:
-    monkeypatch.setattr("ml.evaluate.SPOKEN", FEW)
-    monkeypatch.setattr("ml.evaluate.ATTACKED", FEW)
     world, model_id = candidate
     if was_champion_itself:
         record = registry.read_evaluation(world, model_id)
@@ -195,10 +200,8 @@ def test_a_model_is_measured_again_when_another_one_became_champion(
 
 
 def test_a_champion_on_another_base_model_is_compared_by_what_whole_answers_cost(
-    candidate: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    candidate: tuple[Settings, str], few: None, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ml.evaluate.SPOKEN", FEW)
-    monkeypatch.setattr("ml.evaluate.ATTACKED", FEW)
     world, model_id = candidate
     other = str(make_model("smollm2", tmp_path / "other", max_position_embeddings=2048))
     model = registry.read_model(world, model_id)
