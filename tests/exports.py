@@ -7,6 +7,8 @@ from pathlib import Path
 from ml.types import Author, Source
 
 MAREN = Author("maren-oduya", "Maren Oduya", ("maren@oduya.example",))
+# What a parser needs a second for, and what it falls over.
+SLOW, DEEP = "<h2>the same</h2>" * 40_000, "<i>x" * 3_000
 FILES = {"linkedin": "Shares.csv", "x": "tweets.js", "mastodon": "outbox.json"}
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from exports import FILES, linkedin, mastodon, source, texts, tweet, x
+from exports import DEEP, FILES, SLOW, linkedin, mastodon, source, texts, tweet, x
 
 from include.crawlers.linkedin import mend_commentary
 from include.settings import ROOT
@@ -120,6 +120,21 @@ def test_what_was_not_public_is_never_taken(settings, documents, tmp_path):
 
     unlisted = mastodon(tmp_path, "<p>for all</p>", to=["x"], cc="as:Public")
     assert texts(crawl(settings, source("mastodon", unlisted), documents)) == ["for all"]
+
+
+def test_a_toot_that_cannot_be_read_is_turned_away_and_the_others_are_read(
+    settings, documents, tmp_path
+):
+    hasty = settings.model_copy(update={"parse_seconds": 0.3})
+    file = mastodon(tmp_path, SLOW, DEEP, "<p>good</p>")
+
+    found = crawl(hasty, source("mastodon", file), documents)
+
+    assert texts(found) == ["good"]
+    assert [(r.where, r.reason) for r in found.rejected] == [
+        ("https://m.example/0", "too-slow"),
+        ("https://m.example/1", "unreadable"),
+    ]
 
 
 def test_jsonl_is_read_line_by_line(settings, documents, tmp_path):

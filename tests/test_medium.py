@@ -1,11 +1,12 @@
 """Medium's export gives published texts as they were typed, and answers to others as posts."""
 
+import shutil
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from exports import source
+from exports import DEEP, source, texts
 
 from include.settings import ROOT
 from include.sources import crawl
@@ -46,3 +47,21 @@ def test_a_page_that_is_no_post_is_a_sentence(settings, documents, tmp_path: Pat
 
     with pytest.raises(ValueError, match=r"posts/a.html.*e-content.*export again"):
         crawl(settings, source("medium", tmp_path), documents)
+
+
+def test_a_post_that_cannot_be_read_is_turned_away_and_no_known_one_counts_as_gone(
+    settings, documents, tmp_path: Path
+):
+    shutil.copytree(SAVED, tmp_path / "export")
+    place = source("medium", tmp_path / "export")
+    documents.put(crawl(settings, place, documents).documents)
+    (article,) = (tmp_path / "export" / "posts").glob("*regret*")
+    link = '<a class="p-canonical" href="https://medium.com/@maren/x">Canonical link</a>'
+    article.write_text(f"{link}<section class='e-content'>{DEEP}</section>")
+
+    found = crawl(settings, place, documents)
+
+    assert (texts(found), found.unchanged, found.gone) == ([], 1, [])
+    assert [(r.where, r.reason) for r in found.rejected] == [
+        (f"{tmp_path}/export/posts/{article.name}", "unreadable")
+    ]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from exports import source
+from exports import DEEP, source
 
 from include.settings import ROOT
 from include.sources import crawl
@@ -47,3 +47,15 @@ def test_what_is_missing_is_a_sentence(settings, documents, tmp_path: Path):
         crawl(settings, source("substack", tmp_path, **AT), documents)
     with pytest.raises(ValueError, match=r"holds no posts.csv"):
         crawl(settings, source("substack", SAVED / "posts", **AT), documents)
+
+
+def test_a_post_that_cannot_be_read_is_turned_away_with_its_address(settings, documents, tmp_path):
+    shutil.copytree(SAVED, tmp_path / "export")
+    (page,) = (tmp_path / "export" / "posts").glob("*tide-table*")
+    page.write_text(DEEP)
+
+    found = crawl(settings, source("substack", tmp_path / "export", **AT), documents)
+
+    assert [(r.where, r.reason) for r in found.rejected] == [
+        ("https://slackwater.substack.com/p/the-tide-table", "unreadable")
+    ]

@@ -10,12 +10,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from include.apart import apart
 from include.crawlers.archive import MAX_BYTES, ArchiveRefused, fits, read_parts
 from include.crawlers.language import detect_language
 from include.crawlers.outcome import now, post_title
 from include.crawlers.pages import fetch_listing
+from include.settings import Settings
 from include.web import Web, decode
-from ml.types import Document, Kind, Source
+from include.wire import Refused
+from ml.types import Document, Kind, Rejected, Source
 
 Parts = list[tuple[str, bytes]]
 Item = TypeVar("Item")
@@ -59,6 +62,16 @@ def read_items(
             raise malformed(source, name, f"item {number}", repr(error)) from None
         if found is not None:
             yield found
+
+
+def read_body(
+    settings: Settings, source: Source, where: str, read: Callable[..., Item], *given: object
+) -> Item | Rejected:
+    """Let a body of HTML be read in a process that is ended where it takes too long: such a one is turned away."""
+    try:
+        return apart(settings.parse_seconds, where, read, *given)
+    except Refused as refusal:
+        return Rejected(where, "crawl", refusal.reason, source.id, str(refusal)[:200])
 
 
 def make_post(

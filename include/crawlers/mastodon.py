@@ -5,14 +5,22 @@ Only what everybody could read is taken: public and unlisted posts. Boosts are o
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from include.crawlers.export import make_post, malformed, read_export, read_items, read_json
+from include.crawlers.export import (
+    make_post,
+    malformed,
+    read_body,
+    read_export,
+    read_items,
+    read_json,
+)
 from include.crawlers.outcome import Crawl, read_time, settle
 from include.documents import Documents
 from include.settings import Settings
 from include.web import Web
-from ml.types import Document, Source
+from ml.types import Document, Rejected, Source
 
 _PUBLIC = frozenset({"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"})
 _MENTIONS = re.compile(r"^(?:@[\w.@-]+\s+)+")
@@ -20,11 +28,12 @@ _MENTIONS = re.compile(r"^(?:@[\w.@-]+\s+)+")
 
 def crawl(settings: Settings, source: Source, web: Web, documents: Documents) -> Crawl:
     """Read all posts of an export."""
-    posts: list[Document] = []
+    found: list[Document | Rejected] = []
     for name, text in read_export(source, web, "outbox.json"):
         items = _read(source, name, text)
-        posts += read_items(source, name, items, lambda item: _post(source, item))
-    return settle(documents, source, posts)
+        found += read_items(source, name, items, partial(_post, settings, source))
+    posts = (f for f in found if isinstance(f, Document))
+    return settle(documents, source, posts, [f for f in found if isinstance(f, Rejected)])
 
 
 def note_text(note: Mapping[str, Any]) -> str:
@@ -45,15 +54,19 @@ def _read(source: Source, name: str, text: str) -> list[Any]:
     return items
 
 
-def _post(source: Source, item: Mapping[str, Any]) -> Document | None:
+def _post(
+    settings: Settings, source: Source, item: Mapping[str, Any]
+) -> Document | Rejected | None:
     note = item.get("object")
     if item["type"] != "Create" or not isinstance(note, dict) or note["type"] != "Note":
         return None
     if not _PUBLIC & {*_listed(note.get("to")), *_listed(note.get("cc"))}:
         return None
-    text = note_text(note)
-    said = next(iter(note.get("contentMap") or {}), "en")
     url = str(note.get("url") or note["id"])
+    text = read_body(settings, source, url, note_text, note)
+    if isinstance(text, Rejected):
+        return text
+    said = next(iter(note.get("contentMap") or {}), "en")
     return make_post(source, url, text, read_time(note["published"]), said) if text else None
 
 

@@ -1,16 +1,18 @@
 """Medium's export: posts/*.html, or the archive that holds them. Drafts are left out; answers to others are posts."""
 
+from dataclasses import replace
+
 from bs4 import BeautifulSoup
 from bs4.element import Tag
 
 from include.crawlers.article import canonical_form
-from include.crawlers.export import make_post, malformed, read_export
+from include.crawlers.export import make_post, malformed, read_body, read_export
 from include.crawlers.markdown import to_markdown
 from include.crawlers.outcome import Crawl, read_time, settle
 from include.documents import Documents
 from include.settings import Settings
 from include.web import Web
-from ml.types import Document, Source
+from ml.types import Document, Rejected, Source
 
 # Repeated in the body, or no text: the title, the line above it, what is embedded.
 _NOT_TEXT = ".graf--title, .section-divider, .graf--mixtapeEmbed, figure, script, style"
@@ -19,12 +21,15 @@ _NOT_TEXT = ".graf--title, .section-divider, .graf--mixtapeEmbed, figure, script
 def crawl(settings: Settings, source: Source, web: Web, documents: Documents) -> Crawl:
     """Read all published posts of an export."""
     files = read_export(source, web, "posts/*.html")
-    found = [
-        _post(source, name, text)
+    read = [
+        read_body(settings, source, f"{source.where}/{name}", _post, source, name, text)
         for name, text in files
         if not name.rsplit("/", 1)[-1].startswith("draft_")
     ]
-    return settle(documents, source, [post for post in found if post])
+    refused = [r for r in read if isinstance(r, Rejected)]
+    found = settle(documents, source, (r for r in read if isinstance(r, Document)), refused)
+    # The address of a post stands inside: one that could not be read may be any that was there before.
+    return replace(found, gone=[]) if refused else found
 
 
 def _post(source: Source, name: str, text: str) -> Document | None:

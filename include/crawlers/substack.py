@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 from bs4 import BeautifulSoup
 
-from include.crawlers.export import make_post, malformed, read_export
+from include.crawlers.export import make_post, malformed, read_body, read_export
 from include.crawlers.markdown import to_markdown
 from include.crawlers.outcome import Crawl, read_time, settle
 from include.documents import Documents
 from include.settings import Settings
 from include.web import Web
-from ml.types import Document, Source
+from ml.types import Document, Rejected, Source
 
 _COLUMNS = {"post_id", "post_date", "is_published", "title"}
 # Boxes that the editor puts between the author's words.
@@ -42,9 +42,10 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
         post
         for name, text in listings
         for row in _rows(source, name, text)
-        if (post := _post(source, row, pages.get(row["post_id"], "")))
+        if (post := _post(settings, source, row, pages.get(row["post_id"], "")))
     ]
-    return settle(documents, source, found)
+    posts = (f for f in found if isinstance(f, Document))
+    return settle(documents, source, posts, [f for f in found if isinstance(f, Rejected)])
 
 
 def _rows(source: Source, name: str, text: str) -> list[dict[str, str]]:
@@ -63,16 +64,25 @@ def _is_wanted(source: Source, row: Mapping[str, str]) -> bool:
     return published and (free or source.options.get("paid") == "true")
 
 
-def _post(source: Source, row: Mapping[str, str], page: str) -> Document | None:
-    soup = BeautifulSoup(page, "lxml")
-    for box in soup.select(_BOXES):
-        box.decompose()
-    text = to_markdown(soup).strip()
+def _post(
+    settings: Settings, source: Source, row: Mapping[str, str], page: str
+) -> Document | Rejected | None:
     slug = row["post_id"].partition(".")[2]
+    url = f"{source.options['web_url'].rstrip('/')}/p/{slug}"
+    text = read_body(settings, source, url, _text, page)
+    if isinstance(text, Rejected):
+        return text
     if not (text and slug):
         return None
-    url = f"{source.options['web_url'].rstrip('/')}/p/{slug}"
     title = " ".join((row["title"] or "").split())
     return make_post(
         source, url, text, read_time(row["post_date"] or ""), kind="article", title=title
     )
+
+
+def _text(page: str) -> str:
+    """Return the author's words on a page."""
+    soup = BeautifulSoup(page, "lxml")
+    for box in soup.select(_BOXES):
+        box.decompose()
+    return to_markdown(soup).strip()
