@@ -24,7 +24,7 @@ import psutil
 
 from include import jobs_ray
 from include.job_words import CANCELLED, JobState, Status, complaint, find_result, whole_lines
-from include.processes import SERVICE_MARK, WORLD_MARK, end_processes, find_ours
+from include.processes import JOB_MARK, SERVICE_MARK, WORLD_MARK, end_processes, find_ours
 from include.services import child_environment
 from include.settings import ROOT, Settings, load_settings
 from ml.files import locked, write_whole
@@ -73,6 +73,7 @@ def start_job(settings: Settings, verb: str, *arguments: str) -> str:
     with _held(folder):
         record = _read(folder)
         if record is None or not _running(record):
+            _end_all(settings, name)  # workers of one that was killed
             _launch(settings, folder, _Record(verb, arguments, started=time.time()))
     return name
 
@@ -111,9 +112,7 @@ def cancel_job(settings: Settings, name: str, *, grace: float = 8.0) -> bool:
     record = _read(folder)
     if record is None or not _running(record):
         return False
-    # A process may start another while we look, so look until there is none.
-    while members := _session(settings, record):
-        end_processes(members, seconds=grace)
+    _end_all(settings, name, grace)
     _finish(folder, replace(record, status="failed", error=CANCELLED))
     return True
 
@@ -128,6 +127,7 @@ def run_job(settings: Settings, name: str) -> int:
         record = replace(record, pid=os.getpid(), created=psutil.Process().create_time())
         _write(folder, record)
     code = _run_verb(record, folder)
+    _end_all(settings, name)  # workers that a killed verb left
     text = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
     try:
         result = (
@@ -167,7 +167,7 @@ def _launch(settings: Settings, folder: Path, record: _Record) -> None:
     """Start the process of a job; the lock is held, so it waits until its number is written down."""
     (folder / "log.txt").write_text("")
     _write(folder, record)
-    marks = {WORLD_MARK: str(settings.data_dir.resolve())}
+    marks = {WORLD_MARK: str(settings.data_dir.resolve()), JOB_MARK: folder.name}
     # Not a part of the service that started it: that one's restart must not end the job.
     environment = {k: v for k, v in child_environment(settings).items() if k != SERVICE_MARK}
     with (folder / "log.txt").open("a") as said:
@@ -213,16 +213,11 @@ def _running(record: _Record) -> bool:
         return False
 
 
-def _session(settings: Settings, record: _Record) -> list[psutil.Process]:
-    """Find the processes of a job: of this world, and of the session that the job's process began."""
-    found = []
-    for ours in find_ours(settings.data_dir):
-        try:
-            if os.getsid(ours.process.pid) == record.pid:
-                found.append(ours.process)
-        except ProcessLookupError:
-            continue
-    return found
+def _end_all(settings: Settings, name: str, grace: float = 8.0) -> None:
+    """End the processes of a job but this one, whoever's children they are and in whatever session."""
+    # A process may start another while we look, so look until there is none.
+    while found := [o.process for o in find_ours(settings.data_dir) if o.job == name]:
+        end_processes(found, seconds=grace)
 
 
 def _killed(code: int) -> str:

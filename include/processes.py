@@ -18,18 +18,19 @@ from include.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# The world a process belongs to (its data folder), and the service it was started for.
+# The world a process belongs to (its data folder), and the service or the job that it was started for.
 WORLD_MARK = "LLM_TWIN_WORLD"
 SERVICE_MARK = "LLM_TWIN_SERVICE"
+JOB_MARK = "LLM_TWIN_JOB"
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A process of this platform. A job is a verb that runs on its own, outside any service."""
+    """A process of this platform; `job` names the one that it belongs to, "-" a verb that somebody typed."""
 
     process: psutil.Process
     service: str
-    job: bool
+    job: str
 
 
 def find_ours(data_dir: Path) -> Iterator[Ours]:
@@ -40,10 +41,11 @@ def find_ours(data_dir: Path) -> Iterator[Ours]:
             marks = process.environ()
             if marks.get(WORLD_MARK) != world or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            job = not {"include", "include.jobs"}.isdisjoint(process.cmdline()[1:3])
+            typed = "include" in process.cmdline()[1:3]
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
         if process.pid != os.getpid():
+            job = marks.get(JOB_MARK) or ("-" if typed else "")
             yield Ours(process, marks.get(SERVICE_MARK, ""), job)
 
 

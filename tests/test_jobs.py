@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +65,12 @@ def working(settings: Settings, name: str) -> tuple[psutil.Process, psutil.Proce
     job = psutil.Process(json.loads(file.read_text())["pid"])
     wait_until(lambda: any("check_sources" in p.cmdline() for p in job.children()))
     return job, job.children()[0]
+
+
+def worker_of(verb: psutil.Process) -> subprocess.Popen[bytes]:
+    """Start a process as a verb does that starts workers: with its environment, in another session."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(120)"]
+    return subprocess.Popen(sleep, env=verb.environ(), start_new_session=True)
 
 
 def test_a_job_returns_what_its_verb_returned(world: Settings) -> None:
@@ -166,6 +174,31 @@ def test_cancelling_ends_a_job_that_ignores_being_asked(slow: Settings) -> None:
 
     assert cancel_job(slow, name, grace=0.5) is True
     assert list(find_ours(slow.data_dir)) == []
+
+
+def test_cancelling_ends_what_the_verb_started_in_a_session_of_its_own(slow: Settings) -> None:
+    name = start_job(slow, "check_sources")
+    worker = worker_of(working(slow, name)[1])
+
+    assert cancel_job(slow, name) is True
+    assert worker.wait(10) == -signal.SIGTERM
+
+
+def test_what_a_killed_verb_started_ends_with_it_and_with_its_job(slow: Settings) -> None:
+    name = start_job(slow, "check_sources")
+    _, verb = working(slow, name)
+    worker = worker_of(verb)
+    verb.kill()
+    assert ended(slow, name).status == "failed"
+    assert worker.wait(10) == -signal.SIGTERM
+
+    start_job(slow, "check_sources")
+    job, verb = working(slow, name)
+    worker = worker_of(verb)
+    job.kill()
+    assert ended(slow, name).status == "lost" and worker.poll() is None
+    start_job(slow, "check_sources")
+    assert worker.wait(10) == -signal.SIGTERM
 
 
 def test_a_stranger_with_the_number_of_a_dead_job_is_not_taken_for_it(world: Settings) -> None:

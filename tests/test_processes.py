@@ -52,7 +52,7 @@ def test_ours_are_found_by_their_mark_and_not_by_their_name(tmp_path, start):
     ours = start(STUBBORN, **marks_of(tmp_path))
     start(STUBBORN, **marks_of(tmp_path / "other"))
     (found,) = find_ours(tmp_path)
-    assert (found.process.pid, found.service, found.job) == (ours.pid, "mongo", False)
+    assert (found.process.pid, found.service, found.job) == (ours.pid, "mongo", "")
 
 
 def test_a_child_is_ours_as_well(tmp_path, start):
