@@ -19,7 +19,7 @@ from include.colours import Colours, colour_of
 from include.embedding_cache import open_embedder
 from include.features import FEATURE_SERVICE, open_features
 from include.indexing import index_mark
-from include.ranking import Rankings
+from include.ranking import Stored, read_ranking, unbiased_ranker
 from include.reader import Reader
 from include.settings import Settings
 from include.sources import author_name, load_sources
@@ -154,13 +154,13 @@ def _ask(
     with open_features(settings) as features, open_colours(settings) as colours:
         style = features.author_style(FEATURE_SERVICE, settings.author)
         voice = Voice(author_name(settings), style, evidence_tokens=settings.evidence_tokens)
-        reader, library = _library(settings, embedder, colours)
+        library, stored = _library(settings, embedder, colours, [d.id for d in tested])
         prepared = {t: prepare(a, library, voice, settings.abstain_below) for t, a in asks.items()}
         found = {
             t: [Hit(f.chunk, f.score) for f in search_passages(a, library)] for t, a in asks.items()
         }
         fair = [q for q in questions if q.relevant or not is_told(q.text, found[q.text])]
-        blind = _blind(settings, reader, library, tested)
+        blind = _blind(settings, library, stored, tested)
         # A model is asked aloud whatever is found: what is left answers less well, and is to be kept to all the same.
         aloud = [prepare(asks[q.text], blind, voice, 0.0) for q in fair if q.relevant]
     measured = _measure(fair, found, prepared)
@@ -169,10 +169,9 @@ def _ask(
 
 
 def _blind(
-    settings: Settings, reader: Reader, library: Library, tested: Sequence[CleanDocument]
+    settings: Settings, library: Library, stored: Sequence[Stored], tested: Sequence[CleanDocument]
 ) -> Library:
     """Hide held-out texts from a library, and whatever repeats them word for word or by meaning."""
-    stored = list(reader.vectors.scan())
     if not stored:
         return library
     passages = Passages([c for c, _ in stored], np.stack([v for _, v in stored]))
@@ -184,17 +183,23 @@ def _blind(
     )
 
 
-def _library(settings: Settings, embedder: Embedder, colours: Colours) -> tuple[Reader, Library]:
-    """Open the colour of the index that this installation makes, as serving does, with the ranking learned from it."""
+def _library(
+    settings: Settings, embedder: Embedder, colours: Colours, tested: Collection[str]
+) -> tuple[Library, list[Stored]]:
+    """Open the colour of the index that this installation makes, as serving does, and list what it holds.
+
+    Its ranking is learned without the headings of the tested documents, which are what is asked.
+    """
     mark = index_mark(settings)
     # After a way back, another embedder's colour may be live.
     colour = colour_of(colours.all(), colours.live_name(), mark)
     distance = colour.distance if colour else settings.vectors_distance
     reader = Reader(colours.store(colour), embedder, mark, distance)
-    ranker = Rankings(settings).of(mark)
+    stored, ranking = list(reader.vectors.scan()), read_ranking(settings, mark)
+    ranker = unbiased_ranker(ranking, stored, tested, embedder.encode)
     shared = Trust(settings).shared
     library = Library(embedder, reader.dense, reader.vectors.search, ranker, shared=shared)
-    return reader, library
+    return library, stored
 
 
 def _shown(prepared: Prepared) -> tuple[str, ...]:

@@ -7,12 +7,14 @@ that the file says nothing that is one text's own. Without a ranking, one of ano
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from include import registry
 from include.colours import live_colour, settings_of
@@ -21,7 +23,7 @@ from include.settings import Settings
 from include.vectors import open_colours
 from ml.files import read_json, write_json
 from ml.ranker import fit_ranking as fit
-from ml.rerank import Ranker, Ranking, Scores, from_values, to_values
+from ml.rerank import WEIGHTS, Ranker, Ranking, Scores, from_values, to_values
 from ml.terms import terms
 from ml.types import Chunk
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from include.colours import Colours
 
 log = logging.getLogger(__name__)
+
+# A passage of the index with its embedding.
+Stored = tuple[Chunk, NDArray[np.float32]]
 
 # Passages that are looked at; more make the weights no better.
 MOST_PASSAGES = 20_000
@@ -77,6 +82,21 @@ def read_ranking(settings: Settings, fingerprint: str) -> Ranking:
     except ValueError as error:
         log.warning("%s", error)
         return Ranking()
+
+
+def unbiased_ranker(
+    ranking: Ranking,
+    stored: Sequence[Stored],
+    held_out: Collection[str],
+    encode: Callable[[Sequence[str]], NDArray[np.float32]],
+) -> Ranker:
+    """Learn a ranking again without what held-out documents ask, as their questions are to measure it."""
+    usual = replace(ranking, weights=WEIGHTS, pairs=0)
+    if not stored:
+        return Ranker(usual)
+    read = sorted(stored[:MOST_PASSAGES], key=lambda pair: pair[0].id)
+    chunks, vectors = [c for c, _ in read], np.stack([v for _, v in read])
+    return Ranker(fit(usual, chunks, vectors, encode, held_out))
 
 
 def shared_terms(chunks: Sequence[Chunk]) -> dict[str, int]:

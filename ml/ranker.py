@@ -6,7 +6,7 @@ by Newton's method: seconds on a CPU, and the same every time.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,11 +37,16 @@ class Asked:
     answers: frozenset[int]
 
 
-def mine_pairs(chunks: Sequence[Chunk], most: int = MOST_PAIRS) -> list[Asked]:
-    """Make questions of headings whose section goes on in another passage; the choice is the same every time."""
+def mine_pairs(
+    chunks: Sequence[Chunk], most: int = MOST_PAIRS, without: Collection[str] = ()
+) -> list[Asked]:
+    """Make questions of headings whose section goes on in another passage; the choice is the same every time.
+
+    The documents `without` which to learn answer, but do not ask.
+    """
     sections: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, chunk in enumerate(chunks):
-        if chunk.heading and chunk.kind == "article":
+        if chunk.heading and chunk.kind == "article" and chunk.document_id not in without:
             sections[chunk.document_id, chunk.heading].append(place)
     made = []
     for (document, heading), places in sections.items():
@@ -57,9 +62,13 @@ def fit_ranking(
     chunks: Sequence[Chunk],
     vectors: Vector,
     encode: Callable[[Sequence[str]], Vector],
+    without: Collection[str] = (),
 ) -> Ranking:
-    """Learn the weights for a corpus whose counts `base` has; where it teaches too little, those of another stay."""
-    asked = mine_pairs(chunks)
+    """Learn the weights for a corpus whose counts `base` has; where it teaches too little, those of another stay.
+
+    What the headings of the documents `without` which to learn would teach is not learned.
+    """
+    asked = mine_pairs(chunks, without=without)
     if len(asked) < FEWEST_PAIRS:
         return base
     ranker, rows, answers = Ranker(base), [], []

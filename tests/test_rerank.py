@@ -115,17 +115,35 @@ def test_a_corpus_with_few_headings_keeps_the_weights_of_another():
     assert fit_ranking(RANKING, sections(2), vectors, lambda t: vectors[: len(t)]) == RANKING
 
 
+def directions(seed, count):
+    """Make vectors that mean nothing."""
+    made = np.random.default_rng(seed).normal(size=(count, 64)).astype(np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
 def test_a_corpus_in_which_words_decide_teaches_that_words_decide():
     chunks = sections(FEWEST_PAIRS + 5)
-    vectors = np.random.default_rng(1).normal(size=(len(chunks), 64)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    noise = np.random.default_rng(2).normal(size=(FEWEST_PAIRS + 5, 64)).astype(np.float32)
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    base, vectors = replace(RANKING, passages=len(chunks)), directions(1, len(chunks))
 
-    learned = fit_ranking(replace(RANKING, passages=len(chunks)), chunks, vectors, lambda t: noise)
+    learned = fit_ranking(base, chunks, vectors, lambda t: directions(2, len(t)))
 
     assert learned.pairs >= FEWEST_PAIRS
     assert learned.weights[1] / learned.weights[0] > WEIGHTS[1] / WEIGHTS[0]
+
+
+def test_documents_that_are_held_out_answer_and_do_not_ask():
+    chunks = sections(FEWEST_PAIRS + 5)
+    base, vectors = replace(RANKING, passages=len(chunks)), directions(1, len(chunks))
+    held, heard = {c.document_id for c in chunks[:6]}, []
+
+    def encode(questions):
+        heard.extend(questions)
+        return directions(2, len(questions))
+
+    learned = fit_ranking(base, chunks, vectors, encode, held)
+
+    assert learned.pairs >= FEWEST_PAIRS and len(heard) == FEWEST_PAIRS + 2
+    assert not {f"Subject{n} of matter{n}" for n in range(3)} & set(heard)
 
 
 def test_the_fit_finds_which_measurement_tells_right_from_wrong():
