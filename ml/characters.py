@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Callable
 
 _ZWNJ, _ZWJ, _BLACK_FLAG = "\u200c", "\u200d", "\U0001f3f4"
-_INVISIBLE = re.compile(
+# What nobody sees, in pictures and scripts that need it as well; line breaks and tabs are not among it.
+INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
@@ -54,7 +55,7 @@ def _mend(text: str) -> str:
         text = "".join(
             line if line.isascii() else _mend_line(line) for line in text.splitlines(keepends=True)
         )
-    return _INVISIBLE.sub(_keep_joiner, text)
+    return INVISIBLE.sub(_keep_joiner, text)
 
 
 def _mend_line(line: str) -> str:

@@ -7,6 +7,7 @@ measured by tests/benchmarks/injection.py.
 
 import re
 
+from ml.characters import INVISIBLE
 from ml.text import words
 
 # Markers that some family of chat models reads as structure; fences of our own prompt.
@@ -14,10 +15,6 @@ _TURNS = re.compile(
     r"<[|｜][^|｜>\n]{0,40}[|｜]>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>"
     r"|<\s*/?\s*note\b[^>\n]{0,40}>",
     re.IGNORECASE,
-)
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
-    "\U000e0000-\U000e0fff]"
 )
 # Sentences that are addressed to a model and not to a reader.
 _ORDERS = re.compile(
@@ -55,7 +52,7 @@ def neutralise(text: str) -> str:
         return text  # as most texts are
     previous = ""
     while previous != text:
-        previous, text = text, _TURNS.sub(" ", _INVISIBLE.sub("", text))
+        previous, text = text, _TURNS.sub(" ", INVISIBLE.sub("", text))
     return text
 
 
