@@ -1,5 +1,6 @@
 """How a Weaviate server is reached: its address, whether it is ready, and its errors in Python's own words."""
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 
 import httpx
 from weaviate.exceptions import WeaviateBaseError
+
+# The client logs each object that a server does not take, with its text and vector. Why is told by the error.
+logging.getLogger("weaviate-client").setLevel(logging.CRITICAL)
 
 READY_SECONDS = 2.0
 GRPC_SECONDS = 1.5

@@ -549,7 +549,9 @@ def test_a_wrong_grpc_port_is_named(ready_weaviate: tuple[int, int], tmp_path: P
 
 
 @pytest.mark.parametrize("world", ["weaviate"], indirect=True)
-def test_a_collection_that_is_making_its_vectors_smaller_takes_all_that_is_written(world: Settings):
+def test_a_collection_that_is_making_its_vectors_smaller_takes_all_that_is_written(
+    world: Settings, caplog
+):
     # As soon as the first batch is published, the server trains its quantiser on it and takes nothing meanwhile.
     many, size = 2_400, 256
     drawn = np.random.default_rng(7).normal(size=(many, size)).astype(np.float32)
@@ -560,3 +562,5 @@ def test_a_collection_that_is_making_its_vectors_smaller_takes_all_that_is_writt
             store.upsert(given[start : start + 1_200], drawn[start : start + 1_200])
 
         assert store.count() == many
+    # The client would log each object that has to wait, its text and vector included.
+    assert "passage" not in caplog.text
