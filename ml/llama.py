@@ -6,12 +6,14 @@ of a prompt that a slot has seen is not read again. llama.cpp's own HTTP door is
 that only this user can enter, locked by a key that nobody is told.
 """
 
+import atexit
 import os
 import queue
 import secrets
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +35,11 @@ SLOTS, CONTEXT = 8, 4_096
 SMALL = 64_000_000
 # llama.cpp draws from 32 bits.
 SEEDS = 2**32 - 1
+# Seconds that the end of the process waits for answers that are being made.
+LAST_WORDS = 30.0
+# Python ends threads that are in llama.cpp by an exception which C++ may not let through: the process would abort.
+_ENDING = threading.Event()
+_SPEAKING: set[threading.Thread] = set()
 
 
 class LlamaGenerator:
@@ -107,13 +114,16 @@ class LlamaGenerator:
 
         def hear(event: dict[str, Any]) -> bool:
             heard.put(event)
-            return left.is_set()
+            return left.is_set() or _ENDING.is_set()
 
         def work() -> None:
+            _SPEAKING.add(threading.current_thread())
             try:
-                self._server.handle_completions(asked, hear)
+                if not _ENDING.is_set():
+                    self._server.handle_completions(asked, hear)
             finally:
                 heard.put(None)
+                _SPEAKING.discard(threading.current_thread())
 
         threading.Thread(target=work, daemon=True).start()
         try:
@@ -121,6 +131,15 @@ class LlamaGenerator:
                 yield from _heard(event, speech, before)
         finally:
             left.set()
+
+
+@atexit.register
+def _end_speaking() -> None:
+    """Let every answer that is being made end at its next word."""
+    _ENDING.set()
+    deadline = time.monotonic() + LAST_WORDS
+    for thread in tuple(_SPEAKING):
+        thread.join(max(deadline - time.monotonic(), 0.0))
 
 
 def _choice(temperature: float, top_p: float) -> dict[str, object]:

@@ -1,11 +1,15 @@
 """llama.cpp says what the reference says: greedily the same words, whoever else is answered meanwhile."""
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from small_models import FAMILIES, make_model
 
+from include.settings import ROOT
 from ml.generate import load_generator
 from ml.llama import load_llama
 from ml.types import Message
@@ -22,6 +26,22 @@ SCHEMA = {
     "required": ["n", "s"],
     "additionalProperties": False,
 }
+
+SPEAKING = """
+import sys, threading
+from pathlib import Path
+from ml.llama import load_llama
+from ml.types import Message
+llama = load_llama(Path(sys.argv[1]), None, Path(sys.argv[2]), "f32")
+begun = threading.Event()
+def speak():
+    while True:
+        for _ in llama.stream([Message("user", "x")], max_tokens=400, temperature=1.0, top_p=1.0, seed=1):
+            begun.set()
+for _ in range(4):
+    threading.Thread(target=speak, daemon=True).start()
+begun.wait(30)
+"""
 
 
 def asked(question):
@@ -128,6 +148,19 @@ def test_a_stream_that_nobody_reads_on_gives_its_place_back(llama):
         speech.pieces.close()
 
     assert heard(llama, "x", **GREEDY)[2] > 0
+
+
+def test_a_process_that_ends_while_it_speaks_ends_in_peace(base, cache):
+    # Without a word to llama.cpp, it aborts: "FATAL: exception not rethrown".
+    ended = subprocess.run(
+        [sys.executable, "-c", SPEAKING, str(base), str(cache)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (ended.returncode, ended.stderr[-500:]) == (0, "")
 
 
 def test_words_are_counted_by_the_models_own_tokenizer(reference, llama):
