@@ -83,7 +83,7 @@ class Settings(BaseModel):
 
     # Who generates: transformers, the reference; llamacpp, unless it has no exact form of the model; vllm, a server
     # at vllm_url; auto: llamacpp on a CPU, transformers on a GPU.
-    engine: Literal["auto", "transformers", "llamacpp", "vllm"] = "transformers"
+    engine: Literal["auto", "transformers", "llamacpp", "vllm"] = "auto"
     # Weights of llama.cpp: f32, which says what the reference says, or q8_0: smaller and faster, other words.
     engine_precision: Literal["f32", "q8_0"] = "f32"
     # Megabytes of a replica for models that are asked for by name, beside the one in its slot; 0: none are kept.

@@ -50,11 +50,14 @@ class Draw:
 def choose(
     logits: "torch.Tensor", temperature: float, top_p: float, random: "torch.Generator"
 ) -> int:
-    """Draw a token from the smallest set of likeliest ones whose probabilities reach `top_p`."""
+    """Draw a token from the smallest set of likeliest ones whose probabilities reach `top_p`; ValueError for NaN."""
     import torch
 
+    best = int(logits.argmax())  # which is NaN where there is one
+    if logits[best].isnan():
+        raise ValueError("The model's logits are no numbers (NaN): its weights are damaged.")
     if temperature < COLD:
-        return int(logits.argmax())
+        return best
     likely, tokens = torch.softmax(logits / temperature, dim=-1).sort(descending=True)
     # The token that crosses the border belongs to the set, so the first one always does.
     likely[likely.cumsum(0) - likely >= top_p] = 0

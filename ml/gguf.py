@@ -166,7 +166,7 @@ def _weights(
     tied = config.get("tie_word_embeddings")
     for key, tensor in state.items():
         if not (tied and key == "lm_head.weight"):
-            floats = tensor.float().cpu().numpy()
+            floats = _numbers(key, tensor)
             yield _named(names, key), _paired(key, floats, config) if paired else floats
 
 
@@ -178,10 +178,18 @@ def _lora(
         layer, _, side = key.removeprefix("base_model.model.").rpartition(".lora_")
         if side not in ("A.weight", "B.weight") or "lm_head" in layer:
             raise Unconvertible(f"its adapter changes {key}")
-        floats = tensor.float().cpu().numpy()
+        floats = _numbers(key, tensor)
         rows = paired and side[0] == "B"
         floats = _paired(f"{layer}.weight", floats, config) if rows else floats
         yield f"{_named(names, layer + '.weight')}.lora_{side[0].lower()}", floats
+
+
+def _numbers(key: str, tensor: "torch.Tensor") -> "Floats":
+    """Return weights; where one is no number, llama.cpp would speak all the same, and transformers fails."""
+    if not tensor.isfinite().all():
+        raise Unconvertible(f"its weights {key} hold what is no number")
+    floats: Floats = tensor.float().cpu().numpy()
+    return floats
 
 
 def _names(config: Mapping[str, Any]) -> "TensorNameMap":

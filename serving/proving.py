@@ -20,7 +20,7 @@ GOLDEN_QUESTIONS = (
     "Hello!",
     "What is the best recipe for strawberry jam?",
 )
-# Drawn, not the likeliest words: weights that are no numbers fail only there.
+# Drawn, as most callers are answered, and the same every time.
 DRAWN = {"max_tokens": 8, "temperature": 0.7, "seed": 1}
 # Seconds between two looks at what came of a trial.
 LOOK = 0.25

@@ -135,6 +135,17 @@ def speak(
     replica goes on from them. A conversation that the model cannot read, and a model that fails, is an event that
     says why.
     """
+    try:
+        yield from _speak(loaded, messages, options)
+    # Whatever damaged weights or a broken template do, whoever asked is told so.
+    except Exception as error:
+        log.exception("model %s failed while it spoke", loaded.version.id)
+        yield {"failed": f"{type(error).__name__}: {error}"}
+
+
+def _speak(
+    loaded: Loaded, messages: Sequence[Message], options: Mapping[str, object]
+) -> Iterator[dict[str, object]]:
     started, generator = time.monotonic(), loaded.engine.generator
     try:
         speech = generator.stream(messages, **options)  # type: ignore[arg-type]
@@ -143,16 +154,10 @@ def speak(
         return
     yield {"model": loaded.version.id}
     told = 0
-    try:
-        for piece in speech:
-            ids = None if speech.ids is None else speech.ids[told:]
-            told += len(ids or ())
-            yield {"text": piece, "ids": ids}
-    # Whatever damaged weights do, whoever asked is told so.
-    except Exception as error:
-        log.exception("model %s failed while it spoke", loaded.version.id)
-        yield {"failed": f"{type(error).__name__}: {error}"}
-        return
+    for piece in speech:
+        ids = None if speech.ids is None else speech.ids[told:]
+        told += len(ids or ())
+        yield {"text": piece, "ids": ids}
     yield {
         "prompt_tokens": generator.count_tokens(messages),
         "completion_tokens": speech.tokens,

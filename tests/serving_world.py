@@ -277,15 +277,16 @@ def publish_copy(
     return name
 
 
-def publish_broken(world: Settings, model_id: str, name: str) -> str:
-    """Publish a copy of a model whose adapter is no numbers: it loads, and fails as soon as it draws a word."""
-    from safetensors.torch import load_file, save_file
+TOO_LONG = "{% if messages[0].content | length > 20 %}{{ raise_exception('too long') }}{% endif %}"
 
+
+def publish_broken(world: Settings, model_id: str, name: str) -> str:
+    """Publish a copy of a model whose chat template takes no long texts: it loads, greets, and fails its callers."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / name
         shutil.copytree(registry.model_folder(world, model_id), copy)
-        file = copy / "adapter_model.safetensors"
-        save_file({k: v * float("nan") for k, v in load_file(file).items()}, file)
+        template = copy / "chat_template.jinja"
+        template.write_text(f"{TOO_LONG}{template.read_text()}")
         version = replace(registry.read_model(world, model_id), id=name, files={})
         registry.publish_model(world, copy, replace(version, created_at=datetime.now(UTC)))
     return name
