@@ -62,6 +62,21 @@ def whole_characters(pieces: Iterator[str]) -> Iterator[str]:
             waiting = waiting[len(whole) :]
 
 
+class Strip:
+    """Passes an answer on, piece by piece, as `str.strip` leaves the whole of it."""
+
+    def __init__(self) -> None:
+        self._begun, self._space = False, ""
+
+    def feed(self, piece: str) -> str:
+        """Take a piece; returns what may be said of it and of the space before it."""
+        text = self._space + piece if self._begun else piece.lstrip()
+        said = text.rstrip()
+        self._begun = self._begun or bool(said)
+        self._space = text[len(said) :]
+        return said
+
+
 def _overlap(text: str, stop: str) -> int:
     """Return how many characters at the end of a text are the beginning of a stop string."""
     return next((n for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n])), 0)

@@ -16,6 +16,7 @@ from fastapi.responses import Response, StreamingResponse
 from include.settings import Settings
 from ml.answer import Ask, Prepared, choose_steps, finish, opening
 from ml.constrain import grammar
+from ml.speech import Strip
 from ml.types import Answer, Trace
 from serving import openai
 from serving.budget import reserve, settle
@@ -213,7 +214,7 @@ async def _stream(
     """Stream the evidence first, then the model's words as they come, then sources and counts."""
     stream_id = f"{time.time_ns():x}"
     events: list[Event] = []
-    said = opening(prepared)
+    said, strip = opening(prepared), Strip()
     begin = (
         openai.json_opening(not prepared.speaks, said) if body.schema_asked() else {"content": said}
     )
@@ -222,8 +223,8 @@ async def _stream(
         async for event in heard:
             events.append(event)
             model_id = str(event.get("model", model_id))
-            if "text" in event:
-                yield openai.chunk(stream_id, model_id, {"content": event["text"]})
+            if text := strip.feed(str(event.get("text", ""))):
+                yield openai.chunk(stream_id, model_id, {"content": text})
     except (NoModel, ConnectionError, Refusal) as error:
         # The status went out with the first byte: what is left is an error event, which clients raise.
         yield openai.error_event(str(error))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ml.speech import Speech, hold_back, room_for, whole_characters
+from ml.speech import Speech, Strip, hold_back, room_for, whole_characters
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,15 @@ def test_bytes_that_are_no_character_are_left_out_at_the_end_only() -> None:
         "a",
         "\ufffd\ufffdb",
     ]
+
+
+@pytest.mark.parametrize("said", ["", "  ", " a", "a ", "\n a b\n\n c  ", "ab"])
+def test_a_streamed_answer_is_stripped_as_a_whole_one_is(said: str) -> None:
+    for size in (1, 2, 5):
+        strip = Strip()
+        pieces = [said[i : i + size] for i in range(0, len(said), size)]
+
+        assert "".join(map(strip.feed, pieces)) == said.strip()
 
 
 def test_a_speech_is_read_piece_by_piece():
