@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from ml.syntax import cut_points
 from ml.types import Chunk, CleanDocument, digest
@@ -50,31 +50,43 @@ class _Tokens:
         self._ends = [end for _, end in spans]
 
     def fit(self, start: int, end: int) -> bool:
-        """Tell whether a slice has at most as many tokens as fit the window."""
-        first = bisect_left(self._ends, start + 1)
-        return bisect_left(self._starts, end) - first <= self.most
+        """Tell whether a slice has at most as many tokens as fit the window.
+
+        Part of a word has other tokens alone than within it, and may have more of them: it is read again.
+        """
+        first, after = bisect_left(self._ends, start + 1), bisect_left(self._starts, end)
+        if after - first > self.most:
+            return False
+        if self._parts_word(start) or self._parts_word(end):
+            return len(self._offsets(self.text[start:end])) <= self.most
+        return True
 
     def cut(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Cut a slice into pieces that fit: between words, or within one that is too long itself."""
         while not self.fit(start, end):
-            middle = self._last_cut(start)
+            middle = self._last_cut(start, end)
             yield start, middle
             start = middle
         yield start, end
 
-    def _last_cut(self, start: int) -> int:
+    def _last_cut(self, start: int, end: int) -> int:
         first = bisect_left(self._ends, start + 1)
-        tokens = range(first + self.most, first, -1)
-        # A word begins where the token before does not end.
-        words = (i for i in tokens if self._starts[i] > self._ends[i - 1])
-        if (word := next(words, None)) is not None:
-            return max(self._starts[word], start + 1)
-        # Parts of a word alone are other tokens, and may be more of them.
-        for token in tokens:
+        last = min(first + self.most, bisect_left(self._starts, end) - 1)
+        tokens = range(last, first, -1)
+        words = (i for i in tokens if not self._parts_word(self._starts[i]))
+        for token in chain(words, tokens):
             at = self._starts[token]
-            if at > start and len(self._offsets(self.text[start:at])) <= self.most:
+            if at > start and self.fit(start, at):
                 return at
         return start + 1
+
+    def _parts_word(self, at: int) -> bool:
+        """Tell whether a cut lies within a word: one begins where the token before does not end."""
+        after = bisect_left(self._starts, at)
+        if after == 0:
+            return False
+        ended = self._ends[after - 1]
+        return ended > at or (after < len(self._starts) and self._starts[after] <= ended)
 
 
 def chunk_document(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from builders import PARAGRAPH, cleaned
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from include.settings import ROOT, Settings
@@ -84,6 +84,9 @@ texts = st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=12)), max_si
     st.sampled_from(["a.py", "a.ts", "T"]),
     st.integers(4, 60),
 )
+# What is left of a long word has more tokens alone than it had in the word.
+@example("supercalifragilistic0000000", "article", "T", 5)
+@example("a supercalifragilistic0000000 tic", "post", "T", 6)
 def test_any_text_is_cut_without_loss(embedder, text: str, kind: str, title: str, size: int):
     document = cleaned(text, kind=kind, title=title)
     asked: list[str] = []
