@@ -37,6 +37,10 @@ def main(folder: Path) -> None:
     settings = load_settings()
     embedder = load_embedder(settings.embedder, settings.cache_dir)
     given = documents(folder)
+    if not given:
+        raise SystemExit(
+            f"There is no text below {folder}: give a folder of .md, .txt or programs."
+        )
     columns = (
         "tokens at most",
         "passages",
