@@ -26,6 +26,8 @@ _HEADING = re.compile(r"(#{1,6}) (.*)")
 _UNDERLINED = re.compile(r"([^=+*>|-][^\n]*)\n(=|-){3,}\s*")
 _SENTENCE_END = re.compile(r"(?<=[.!?;:])[\"')\]”’]*\s+|\n")
 _LINE_END = re.compile(r"\n")
+# What every tokenizer takes for the end of a word; controls are blanks to Python, and nothing to most of them.
+_BLANK = re.compile(r"[ \t\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,14 @@ class _Tokens:
         return start + 1
 
     def _parts_word(self, at: int) -> bool:
-        """Tell whether a cut lies within a word: one begins where the token before does not end."""
+        """Tell whether a cut may lie within a word: where no blank is; what else is between tokens they leave out."""
         after = bisect_left(self._starts, at)
         if after == 0:
             return False
         ended = self._ends[after - 1]
-        return ended > at or (after < len(self._starts) and self._starts[after] <= ended)
+        if after == len(self._starts):
+            return ended > at
+        return ended > at or not _BLANK.search(self.text, ended, self._starts[after])
 
 
 def chunk_document(

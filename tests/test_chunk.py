@@ -87,6 +87,7 @@ texts = st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=12)), max_si
 # What is left of a long word has more tokens alone than it had in the word.
 @example("supercalifragilistic0000000", "article", "T", 5)
 @example("a supercalifragilistic0000000 tic", "post", "T", 6)
+@example("0\x1fUW00000", "article", "T", 4)
 def test_any_text_is_cut_without_loss(embedder, text: str, kind: str, title: str, size: int):
     document = cleaned(text, kind=kind, title=title)
     asked: list[str] = []
