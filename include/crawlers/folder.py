@@ -26,9 +26,7 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
         raise ConnectionError(
             f"Source {source.id} names {folder}, which is no folder; correct `where`."
         )
-    results = [result for file in _files(folder) if (result := _read(source, folder, file))]
-    found = [r for r in results if isinstance(r, Document)]
-    return settle(documents, source, found, [r for r in results if isinstance(r, Rejected)])
+    return settle(documents, source, (_read(source, folder, file) for file in _files(folder)))
 
 
 def _files(folder: Path) -> Iterator[Path]:

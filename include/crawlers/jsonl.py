@@ -16,8 +16,7 @@ _NEEDED = ("url", "title", "text", "kind")
 
 def crawl(settings: Settings, source: Source, web: Web, documents: Documents) -> Crawl:
     """Read all objects of a file; those that name another author are rejected."""
-    found: list[Document] = []
-    others: list[Rejected] = []
+    found: list[Document | Rejected] = []
     for name, text in read_export(source, web, "*.jsonl"):
         for number, line in enumerate(text.split("\n"), 1):
             if not line.strip():
@@ -28,10 +27,10 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
                 raise malformed(source, name, f"line {number}", str(error)) from None
             said = str(item.get("author") or "")
             if said and not is_author(source, said):
-                others.append(Rejected(item["url"], "crawl", "other-author", source.id, said))
+                found.append(Rejected(item["url"], "crawl", "other-author", source.id, said))
             else:
                 found.append(_document(source, item))
-    return settle(documents, source, found, others)
+    return settle(documents, source, found)
 
 
 def _check(item: Any) -> dict[str, Any]:

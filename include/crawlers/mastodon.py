@@ -32,8 +32,7 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
     for name, text in read_export(source, web, "outbox.json"):
         items = _read(source, name, text)
         found += read_items(source, name, items, partial(_post, settings, source))
-    posts = (f for f in found if isinstance(f, Document))
-    return settle(documents, source, posts, [f for f in found if isinstance(f, Rejected)])
+    return settle(documents, source, found)
 
 
 def note_text(note: Mapping[str, Any]) -> str:

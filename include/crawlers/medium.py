@@ -12,7 +12,7 @@ from include.crawlers.outcome import Crawl, read_time, settle
 from include.documents import Documents
 from include.settings import Settings
 from include.web import Web
-from ml.types import Document, Rejected, Source
+from ml.types import Document, Source
 
 # Repeated in the body, or no text: the title, the line above it, what is embedded.
 _NOT_TEXT = ".graf--title, .section-divider, .graf--mixtapeEmbed, figure, script, style"
@@ -26,10 +26,9 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
         for name, text in files
         if not name.rsplit("/", 1)[-1].startswith("draft_")
     ]
-    refused = [r for r in read if isinstance(r, Rejected)]
-    found = settle(documents, source, (r for r in read if isinstance(r, Document)), refused)
+    found = settle(documents, source, read)
     # The address of a post stands inside: one that could not be read may be any that was there before.
-    return replace(found, gone=[]) if refused else found
+    return replace(found, gone=[]) if found.rejected else found
 
 
 def _post(source: Source, name: str, text: str) -> Document | None:

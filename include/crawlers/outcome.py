@@ -28,23 +28,27 @@ class Crawl:
 def settle(
     documents: Documents,
     source: Source,
-    found: Iterable[Document],
-    rejected: Sequence[Rejected] = (),
+    found: Iterable[Document | Rejected | None],
 ) -> Crawl:
     """Compare everything that a place holds with what is known of it: what is no longer there is gone.
 
+    What was turned away stands among it, and is there.
     A place that suddenly holds nothing is taken for broken, not for emptied.
     """
     held, forgotten = documents.held(), forgotten_urls(documents)
     first: dict[str, Document] = {}
-    for document in found:
-        first.setdefault(document.url, _whole(document))
+    rejected: list[Rejected] = []
+    for item in found:
+        if isinstance(item, Rejected):
+            rejected.append(item)
+        elif item:
+            first.setdefault(item.url, _whole(item))
     wanted = [d for url, d in first.items() if url not in forgotten]
     changed = [d for d in wanted if d.revision not in held.get(d.url, ())]
     seen = first.keys() | {r.where for r in rejected}
     gone = documents.known_urls(source.id) - seen if first else set()
     ids = sorted(digest("document", url) for url in gone)
-    return Crawl(changed, len(wanted) - len(changed), list(rejected), ids)
+    return Crawl(changed, len(wanted) - len(changed), rejected, ids)
 
 
 def _whole(document: Document) -> Document:

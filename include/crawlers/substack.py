@@ -44,8 +44,7 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
         for row in _rows(source, name, text)
         if (post := _post(settings, source, row, pages.get(row["post_id"], "")))
     ]
-    posts = (f for f in found if isinstance(f, Document))
-    return settle(documents, source, posts, [f for f in found if isinstance(f, Rejected)])
+    return settle(documents, source, found)
 
 
 def _rows(source: Source, name: str, text: str) -> list[dict[str, str]]:

@@ -37,8 +37,7 @@ def crawl(settings: Settings, source: Source, web: Web, documents: Documents) ->
         if not fits(name, _NOTES):
             tweets = _read(source, name, part)
             found += read_items(source, name, tweets, lambda tweet: _post(source, tweet, whole))
-    posts = [post for post in found if isinstance(post, Document)]
-    return settle(documents, source, posts, [cut for cut in found if isinstance(cut, Rejected)])
+    return settle(documents, source, found)
 
 
 def tweet_text(tweet: Mapping[str, Any]) -> str:
