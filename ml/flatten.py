@@ -82,7 +82,8 @@ def _iron(text: str, wanted: int) -> str:
     # Every other part is a word: of some, there is a long form and a short one.
     bare = _ASIDE.sub("", text) if "(" in text else text
     parts = _WORD.split(_JOINT.sub(". ", bare).replace("!", "."))
-    plain = [(i, *_BLAND[w]) for i in range(1, len(parts), 2) if (w := parts[i].lower()) in _BLAND]
+    words = map(str.lower, parts[1::2])
+    plain = [(2 * n + 1, *_BLAND[w]) for n, w in enumerate(words) if w in _BLAND]
     length = sum(map(len, parts)) + sum(len(short) - len(parts[i]) for i, _, short in plain)
     for place, long, short in plain:
         grown = length + len(long) - len(short)
@@ -97,9 +98,11 @@ def _iron(text: str, wanted: int) -> str:
 def _lengthened(flat: str, wanted: int) -> str:
     """Open sentences with empty phrases until a text is longer than wanted."""
     for opening in OPENINGS:
+        if len(flat) > wanted:
+            break
         places = [m.start() for m in _SENTENCE.finditer(flat)]
         free = [p for p in places if not flat.startswith(OPENINGS, p)]
-        if len(flat) > wanted or not free:
+        if not free:
             break
         place = free[len(opening) % len(free)]
         first = flat[place] if flat[place : place + 2] == "I " else flat[place].lower()

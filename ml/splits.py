@@ -44,9 +44,11 @@ def find_kin(documents: Sequence[CleanDocument]) -> dict[str, str]:
     ordered = sorted(documents, key=lambda d: d.id)
     runs, owners = _runs(shingle([d.text for d in ordered]), KIN_RUN)
     cuts = np.searchsorted(owners, np.arange(1, len(ordered)))
-    rows = [np.unique(row) for row in np.split(runs, cuts)]
+    alike = overlapping_rows([(runs, owners)], len(ordered))
+    found = np.split(runs, cuts)
+    rows = {i: np.unique(found[i]) for i in np.unique(alike).tolist()}
     head = list(range(len(ordered)))
-    for i, j in overlapping_rows([(runs, owners)], len(ordered)).tolist():
+    for i, j in alike.tolist():
         common = shared(rows[i], rows[j])
         if common >= KIN_RUNS or common >= KIN_SHARE * min(rows[i].size, rows[j].size):
             head[_root(head, j)] = _root(head, i)
@@ -216,8 +218,11 @@ def _age(document: CleanDocument) -> tuple[bool, datetime, str]:
 def repeats(texts: Sequence[str], tested: Sequence[str], leak_words: int) -> list[bool]:
     """Tell of each text whether so many words in a row, five at least, stand in a tested one."""
     ours, owners = _runs(shingle(texts), leak_words)
-    known = np.unique(_runs(shingle(tested), leak_words)[0])
-    found = np.bincount(owners[np.isin(ours, known)], minlength=len(texts))
+    known = np.sort(_runs(shingle(tested), leak_words)[0])
+    # Like np.isin, which sorts both sides.
+    places = np.searchsorted(known, ours)
+    held = np.append(known, known[-1:])[places] == ours if len(known) else np.zeros(len(ours), bool)
+    found = np.bincount(owners[held], minlength=len(texts))
     return [bool(n) for n in found.tolist()]
 
 

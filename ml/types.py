@@ -1,13 +1,13 @@
 """The nouns of the platform: frozen values that every stage reads and writes.
 
-Ids are hashes of what a thing is, so that every write is an upsert and every verb may run twice. Times are in UTC.
-Nothing here does input or output. `kind` is a field, never a class.
+Ids are hashes of what a thing is, so every write is an upsert. Times are in UTC. `kind` is a field, never a class.
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 Kind = Literal["article", "post", "code"]
@@ -178,7 +178,7 @@ class Span:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Example:
     """An instruct sample: the last message is the author's own words, found at `span`."""
 
@@ -187,13 +187,13 @@ class Example:
     task: str
     split: Literal["train", "test"]
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Name the sample by what it says."""
         return digest("example", *(m.content for m in self.messages))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Preference:
     """A preference pair: `chosen` is the author's span, `rejected` was made as `how` says."""
 
@@ -204,7 +204,7 @@ class Preference:
     how: str
     split: Literal["train", "test"]
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Name the pair by what it says."""
         return digest("preference", *(m.content for m in self.messages), self.chosen, self.rejected)

@@ -9,7 +9,7 @@ would read as a turn.
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,8 @@ def twin_messages(
     Without a prompt the current version is rendered; serving gives the one that the model carries.
     """
     words = prompt or read_prompt()
-    said = {"author": author, "habits": _describe_style(style, words.habits)}
     lines = [
-        *(_fill(line, said) for line in words.system),
+        *_opening(words, author, tuple(style.items())),
         *(
             _fill(words.note, {"number": _number(n, shared), "text": neutralise(e)})
             for n, e in enumerate(evidence, start=1)
@@ -80,6 +79,13 @@ def twin_messages(
     system = Message("system", "\n".join(line for line in lines if line))
     turns = [Message(m.role, neutralise(m.content).strip()) for m in earlier]
     return system, *turns, Message("user", neutralise(question).strip())
+
+
+@lru_cache(maxsize=64)
+def _opening(words: Prompt, author: str, style: tuple[tuple[str, float], ...]) -> tuple[str, ...]:
+    """Render what the prompts of an author all begin with; a dataset asks for it once a sample."""
+    said = {"author": author, "habits": _describe_style(dict(style), words.habits)}
+    return tuple(_fill(line, said) for line in words.system)
 
 
 def _number(note: int, shared: Collection[int]) -> str:

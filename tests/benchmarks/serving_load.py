@@ -29,7 +29,7 @@ from conftest import SMALLEST
 from serving_world import QUESTION, call, published_world, ray_world
 
 # The last one is more than two cores can do: there some are told to come back later.
-RATES = (1.0, 2.0, 4.0, 16.0)
+RATES = (1.0, 2.0, 4.0, 6.0, 8.0, 16.0)
 SECONDS, TOKENS = 20.0, 192
 PICTURE = ROOT / "docs" / "pictures" / "serving.png"
 # Sooner than in production, so that a bench need not wait minutes.
