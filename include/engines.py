@@ -14,6 +14,7 @@ from include.settings import Settings
 from include.vllm import open_vllm
 from ml.generate import load_generator
 from ml.gguf_tokenizer import Unconvertible
+from ml.hub import model_name
 from ml.llama import load_llama
 from ml.models import this_machine
 from ml.speech import Speech
@@ -67,6 +68,6 @@ def open_engine(settings: Settings, base: str, adapter: Path | None) -> Engine:
         cache, precision = settings.cache_dir, settings.engine_precision
         return Engine(load_llama(Path(base), adapter, cache, precision), "llamacpp")
     except Unconvertible as reason:
-        note = f"llama.cpp cannot run {Path(base).name}: {reason}. transformers runs it."
+        note = f"llama.cpp cannot run {model_name(base)}: {reason}. transformers runs it."
         log.warning("%s", note)
         return Engine(load_generator(base, adapter), "transformers", note)

@@ -22,7 +22,7 @@ from include.settings import Settings
 from include.withdrawals import withdrawn
 from ml.files import write_json
 from ml.fingerprint import canned_prompt, check, model_fingerprint
-from ml.generate import BASE_FILE, check_tokenizer
+from ml.generate import BASE_FILE, base_commit, check_tokenizer
 from ml.models import identity
 from ml.prompts import read_prompt, to_values
 from ml.tiny import base_model_folder
@@ -86,11 +86,15 @@ def warm_caches(settings: Settings) -> dict[str, str]:
 
 
 def base_folder(settings: Settings, model_id: str = "") -> str:
-    """Return the folder of the base model, or of the one that a model stands on; got or pretrained if need be."""
-    name = settings.base_model
+    """Return the folder of the base model, or of the one that a model stands on; got or pretrained if need be.
+
+    The hub may have changed a base model since: a model stands on the state that it was trained on.
+    """
+    name, commit = settings.base_model, ""
     if model_id:
         name = registry.read_model(settings, model_id, verify=False).base_model
-    return base_model_folder(name, settings.cache_dir)
+        commit = base_commit(registry.model_folder(settings, model_id))
+    return base_model_folder(name, settings.cache_dir, commit)
 
 
 def _refuse_other_tokenizer(settings: Settings) -> None:

@@ -80,7 +80,7 @@ def _answer(
     left = {file: e for file, e in files.items() if not file.exists()}
     if not left:
         return 0
-    generator = load_generator(base_folder(settings), adapter)
+    generator = load_generator(base_folder(settings, model if adapter else ""), adapter)
     for number, (file, example) in enumerate(left.items(), 1):
         said = generator.complete(
             example.messages[:-1],

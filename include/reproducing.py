@@ -53,7 +53,7 @@ def reproduce_model(
     made = read_json(model / MANIFEST).get("reproduce", {})
     dataset = _dataset(settings, version, made)
     world = settings.model_copy(update={"base_model": version.base_model, "wandb_mode": "disabled"})
-    base = base_folder(world)
+    base = base_folder(world, model_id)
     _refuse_other_base(base, model, version)
     told = list(_circumstances(made))
     allowed = tolerance if tolerance is not None else TOLERANCE if told else 0.0

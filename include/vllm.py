@@ -15,6 +15,7 @@ import httpx
 from include.settings import Settings
 from ml.conversation import Conversation, load_conversation
 from ml.generate import brings_tokenizer, check_adapter
+from ml.models import hub_name
 from ml.speech import Speech, hold_back, room_for, whole_characters
 from ml.types import Message
 
@@ -101,7 +102,8 @@ def open_vllm(settings: Settings, base: str, adapter: Path | None) -> VllmGenera
         base_url=settings.vllm_url, headers=headers, timeout=SECONDS, trust_env=False
     )
     known = {str(m["id"]): m for m in _call(client, "GET", "/v1/models").json()["data"]}
-    names = [n for n in (settings.base_model, base, Path(base).name) if n in known]
+    own = settings.base_model
+    names = [n for n in (own, hub_name(own), base, Path(base).name) if n in known]
     if not names:
         raise LookupError(
             f"The vLLM server at {settings.vllm_url} serves {', '.join(known) or 'nothing'}, not {Path(base).name}. "

@@ -1,1 +1,6 @@
 """Thought: plain functions over plain values. No environment, no connections, no clock."""
+
+import os
+
+# Trainers and downloads would tell the hub what is trained here on what; its client reads this when it is imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

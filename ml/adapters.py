@@ -9,7 +9,8 @@ from ml.checkpoints import room_on_disk
 from ml.conversation import Conversation
 from ml.files import write_whole
 from ml.fingerprint import tokenizer_fingerprint
-from ml.generate import BASE_FILE, TOKENIZER_FILE, load_base
+from ml.generate import BASE_FILE, COMMIT_FILE, TOKENIZER_FILE, load_base
+from ml.hub import commit_of
 from ml.models import identity, lora_layers
 from ml.recipe import Recipe
 
@@ -81,3 +82,5 @@ def write_adapter(base: str, source: Path, conversation: Conversation, target: P
         conversation.tokenizer.save_pretrained(str(target))
         write_whole(target / BASE_FILE, identity(Path(base)))
         write_whole(target / TOKENIZER_FILE, tokenizer_fingerprint(conversation))
+        if commit := commit_of(Path(base)):
+            write_whole(target / COMMIT_FILE, commit)

@@ -6,8 +6,10 @@ each passage. Weights come from safetensors only.
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml.hub import fetch
 from ml.rerank import Scores
 from ml.types import Chunk
 
@@ -16,21 +18,24 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BATCH = 8
+ADVICE = "Set TWIN_RERANKER to own, to a folder, or to a name of the hub."
 
 
 def load_cross_encoder(name: str) -> Scores:
     """Load a cross-encoder; OSError says what to do where there is none."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        folder = fetch(name, "", "cross-encoder", ADVICE)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForSequenceClassification.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False
+            folder, use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         raise OSError(
-            f"The cross-encoder {name!r} could not be loaded ({type(error).__name__}: {str(error)[:200]}). "
-            "Set TWIN_RERANKER to own, to a folder, or to a name of the hub."
+            f"The cross-encoder {name!r} could not be loaded ({type(error).__name__}: {str(error)[:200]}). {ADVICE}"
         ) from None
     return partial(_judge, model.eval(), tokenizer)
 

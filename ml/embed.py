@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.hub import fetch
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
@@ -109,7 +111,7 @@ def load_embedder(name: str, cache_dir: Path, precision: Precision = "fp32") -> 
     from tokenizers import Tokenizer
 
     folder = _model_folder(name)
-    window, weights = _window(folder), _hash_weights(folder)
+    weights, window = _hash_weights(folder), _window(folder)
     exported = _export(folder, cache_dir / f"embedder-{weights}.onnx")
     if precision == "int8":
         exported = _quantize(exported, cache_dir / f"embedder-{weights}-int8.onnx")
@@ -129,7 +131,7 @@ def load_embedder(name: str, cache_dir: Path, precision: Precision = "fp32") -> 
 
 
 def describe_files(name: str) -> str:
-    """Tell the files of a model by their names, sizes and times; empty for one of the hub, whose files never change."""
+    """Tell the files of a model by their names, sizes and times; empty for one of the hub, which is looked at once."""
     folder = _installed_minilm() if name == MINILM else Path(name).expanduser()
     found = [f for f in sorted(folder.rglob("*")) if f.is_file()] if folder.is_dir() else []
     return str([(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in found])
@@ -150,7 +152,7 @@ def _model_folder(name: str) -> Path:
         return _installed_minilm()
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        folder = _from_hub(name)
+        folder = fetch(name, "", "embedder", f"Set TWIN_EMBEDDER to {MINILM} or to a folder.")
     pooling = folder / "1_Pooling" / "config.json"
     if pooling.exists() and not json.loads(pooling.read_text()).get("pooling_mode_mean_tokens"):
         raise ValueError(f"The embedder {name!r} does not pool by the mean; choose one that does.")
@@ -170,19 +172,6 @@ def _installed_minilm() -> Path:
     return found[0]
 
 
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise OSError(
-            f"The embedder {name!r} is no folder here and could not be had from the hub "
-            f"({type(error).__name__}). Set TWIN_EMBEDDER to {MINILM} or to a folder."
-        ) from None
-
-
 def _window(folder: Path) -> int:
     """Return how many tokens fit, the two special ones taken off."""
     settings = folder / "sentence_bert_config.json"
@@ -193,9 +182,11 @@ def _window(folder: Path) -> int:
 
 def _hash_weights(folder: Path) -> str:
     """Name a transformer by what it is made of, wherever its folder lies."""
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model.bin"))
+    weights = sorted(folder.glob("*.safetensors"))
     if not weights:
-        raise FileNotFoundError(f"{folder} holds no model weights (*.safetensors).")
+        raise FileNotFoundError(
+            f"{folder} holds no embedder: *.safetensors are needed (pickles are refused)."
+        )
     mark = hashlib.sha256(EXPORT_VERSION.encode() + (folder / "config.json").read_bytes())
     for file in weights:
         with file.open("rb") as stream:
@@ -236,7 +227,7 @@ def _export_with_torch(folder: Path, target: Path) -> None:
     import torch
     from transformers import AutoModel
 
-    model = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+    model = AutoModel.from_pretrained(folder, attn_implementation="eager", use_safetensors=True)
     ids = torch.ones((2, 8), dtype=torch.long)
     inputs = {"input_ids": ids, "attention_mask": ids, "token_type_ids": torch.zeros_like(ids)}
     taken = {k: v for k, v in inputs.items() if k in _forward_names(model)}
@@ -244,7 +235,7 @@ def _export_with_torch(folder: Path, target: Path) -> None:
     class Hidden(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = model
+            self.model = model.eval()
 
         def forward(self, *given: torch.Tensor) -> torch.Tensor:
             return self.model(**dict(zip(taken, given, strict=True))).last_hidden_state

@@ -15,6 +15,7 @@ from ml.choice import Draw
 from ml.constrain import Constraint
 from ml.conversation import Conversation, fit, load_conversation
 from ml.fingerprint import check, tokenizer_fingerprint
+from ml.hub import model_name
 from ml.models import identity
 from ml.speech import INCOMPLETE, Speech, hold_back, room_for
 from ml.types import Message
@@ -29,6 +30,8 @@ LOGITS_BYTES = 256_000_000
 BASE_FILE = "base_model.txt"
 # The fingerprint of the base model's tokenizer, beside it.
 TOKENIZER_FILE = "base_tokenizer.txt"
+# For a base model of the hub, the commit of its repository: the hub may have another one by now.
+COMMIT_FILE = "base_commit.txt"
 
 
 class Generator:
@@ -181,7 +184,7 @@ def load_generator(base: str, adapter: Path | None) -> Generator:
         model = load_base(base)
         if adapter is not None:
             model = _merge(model, base, adapter)
-    return Generator(model, conversation, Path(base).name)
+    return Generator(model, conversation, model_name(base))
 
 
 @contextmanager
@@ -220,6 +223,12 @@ def _ends_of(model: "PreTrainedModel") -> set[int]:
 def brings_tokenizer(adapter: Path) -> bool:
     """Tell whether an adapter has a tokenizer of its own."""
     return (adapter / "tokenizer_config.json").exists()
+
+
+def base_commit(adapter: Path) -> str:
+    """Return at which commit of the hub an adapter's base model was; empty for one that is not of the hub."""
+    note = adapter / COMMIT_FILE
+    return note.read_text(encoding="utf-8").strip() if note.exists() else ""
 
 
 def check_adapter(base: str, adapter: Path) -> None:

@@ -15,6 +15,7 @@ from ml.conversation import load_conversation
 from ml.files import locked, read_json, sha256, sync, write_json
 from ml.generate import check_adapter, load_base, quiet
 from ml.gguf_tokenizer import Unconvertible, add_tokenizer
+from ml.hub import model_name
 from ml.models import identity
 from ml.types import digest
 
@@ -46,7 +47,7 @@ def base_gguf(base: Path, cache: Path, precision: str) -> Path:
     if not tokenizer.exists():
         raise Unconvertible("it has no tokenizer.json")
     mark = digest(VERSION, identity(base), sha256(tokenizer), precision)[:16]
-    file = cache / "gguf" / f"{base.name}-{mark}.gguf"
+    file = cache / "gguf" / f"{model_name(str(base))}-{mark}.gguf"
     with locked(file.with_name(f".{file.stem}.lock")):
         noted = read_json(file.with_suffix(".json")).get("sha256")
         if not file.exists() or noted != sha256(file):

@@ -23,6 +23,7 @@ from ml.constrain import grammar
 from ml.conversation import Conversation, load_conversation
 from ml.generate import brings_tokenizer
 from ml.gguf import adapter_gguf, base_gguf
+from ml.hub import model_name
 from ml.speech import Speech, hold_back, room_for, whole_characters
 from ml.types import Message
 
@@ -184,7 +185,7 @@ def load_llama(base: Path, adapter: Path | None, cache: Path, precision: str) ->
         raise
     own = _cache_bytes(config, context, precision) + (lora.stat().st_size if lora else 0)
     memory = own, weights.stat().st_size
-    generator = LlamaGenerator(conversation, server, base.name, context, memory)
+    generator = LlamaGenerator(conversation, server, model_name(str(base)), context, memory)
     weakref.finalize(generator, shutil.rmtree, folder, ignore_errors=True)
     return generator
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import yaml
 
+from ml.hub import fetch, kept, model_name, weights_size
+
 GIGABYTE = 10**9
 CATALOGUE = Path(__file__).with_name("models.yaml")
-# What a download may bring: weights, configuration, tokenizer.
-WANTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+INDEX = "model.safetensors.index.json"
+ADVICE = "Set TWIN_BASE_MODEL to tiny, to a folder, or to another name of the hub."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,9 @@ def this_machine() -> Machine:
     return Machine(min(total, int(said)) if said.isdigit() else total, gpu=False)
 
 
-def check_fits(name: str, memory_bytes: int, *, gpu: bool = False) -> None:
+def check_fits(name: str, memory_bytes: int, *, gpu: bool = False, weights: int = 0) -> None:
     """Refuse a model whose fine-tuning needs more memory than there is; unknown ones pass."""
-    needed, where = needed_gigabytes(name, gpu=gpu), "a GPU" if gpu else "a CPU"
+    needed, where = needed_gigabytes(name, gpu=gpu, weights=weights), "a GPU" if gpu else "a CPU"
     if needed is None or needed * GIGABYTE <= memory_bytes:
         return
     fitting = [
@@ -55,16 +57,17 @@ def check_fits(name: str, memory_bytes: int, *, gpu: bool = False) -> None:
     )
 
 
-def needed_gigabytes(name: str, *, gpu: bool = False) -> float | None:
-    """Estimate the memory of a fine-tuning; None for a model that is neither in the catalogue nor on the disk."""
+def needed_gigabytes(name: str, *, gpu: bool = False, weights: int = 0) -> float | None:
+    """Estimate the memory of a fine-tuning; None for a model that is neither in the catalogue nor on the disk.
+
+    `weights` are the bytes of one that is not on the disk yet, where they are known.
+    """
     if facts := _find(name):
         return float(facts["memory"]["gpu" if gpu else "cpu"])
-    weights = list(Path(name).expanduser().glob("*.safetensors"))
-    if not weights:
-        return None
+    files = Path(name).expanduser().glob("*.safetensors")
     # Weights on disk take two bytes a parameter, or four; float32 in memory takes four.
-    size = sum(f.stat().st_size for f in weights) / GIGABYTE
-    return 1 + (size * 0.6 if gpu else size * 2.4)
+    size = (weights or sum(f.stat().st_size for f in files)) / GIGABYTE
+    return 1 + (size * 0.6 if gpu else size * 2.4) if size else None
 
 
 def lora_layers(name: str, model_type: str) -> list[str] | str:
@@ -86,22 +89,38 @@ def catalogue_names() -> dict[str, str]:
     return {m: str(facts.get("hub", "")) for m, facts in models.items()}
 
 
-def local_folder(name: str) -> str:
-    """Return the folder of a model; one of the hub is downloaded, unless it is too large for this machine."""
+def local_folder(name: str, commit: str = "") -> str:
+    """Return the folder of a model; one of the hub is downloaded, unless it is too large for this machine.
+
+    `commit` is the state of its repository that is wanted; without it, the newest.
+    """
     folder = Path(name).expanduser()
     if not folder.is_dir():
         if folder.is_absolute() or name.startswith((".", "~")):
-            raise FileNotFoundError(
-                f"The base model {name!r} is no folder. Set TWIN_BASE_MODEL to tiny, a folder, or a name of the hub."
-            )
-        machine = this_machine()
-        check_fits(name, machine.memory, gpu=machine.gpu)
-        folder = _from_hub(hub_name(name))
+            raise FileNotFoundError(f"The base model {name!r} is no folder. {ADVICE}")
+        _refuse_too_large(name, commit)
+        folder = fetch(hub_name(name), commit, "base model", ADVICE)
+    _refuse_incomplete(folder)
+    return str(folder)
+
+
+def _refuse_too_large(name: str, commit: str) -> None:
+    """Refuse a model of the hub that this machine cannot train, before its weights are asked for."""
+    machine = this_machine()
+    check_fits(name, machine.memory, gpu=machine.gpu)
+    if needed_gigabytes(name) is None and kept(name, commit) is None:
+        check_fits(name, machine.memory, gpu=machine.gpu, weights=weights_size(name, commit))
+
+
+def _refuse_incomplete(folder: Path) -> None:
     if not (folder / "config.json").exists() or not list(folder.glob("*.safetensors")):
         raise FileNotFoundError(
             f"{folder} holds no Hugging Face model: config.json and *.safetensors are needed (pickles are refused)."
         )
-    return str(folder)
+    index = folder / INDEX
+    parts = json.loads(index.read_text())["weight_map"].values() if index.exists() else ()
+    if missing := sorted({p for p in parts if not (folder / p).exists()}):
+        raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}, which {INDEX} names.")
 
 
 def hub_name(name: str) -> str:
@@ -127,25 +146,9 @@ def identity(folder: Path) -> str:
     return mark.hexdigest()[:32]
 
 
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(WANTED)))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise OSError(
-            f"The base model {name!r} is no folder here and could not be had from the hub ({type(error).__name__}). "
-            "Set TWIN_BASE_MODEL to tiny or to a folder; gated models need HF_TOKEN; HF_HUB_OFFLINE forbids downloads."
-        ) from None
-
-
 def _find(name: str) -> Mapping[str, Any] | None:
     """Find a model by the last part of its name, whatever follows the size (`-Instruct`, `-it`, `-v0.3`)."""
-    parts = name.rstrip("/").split("/")
-    # The hub's cache: models--Qwen--Qwen3-0.6B/snapshots/<commit>.
-    cached = len(parts) > 2 and parts[-2] == "snapshots"
-    last = (parts[-3].rsplit("--", 1)[-1] if cached else parts[-1]).lower()
+    last = model_name(name).lower()
     models: dict[str, Mapping[str, Any]] = _catalogue()["models"]
     found = [m for m in models if last == m.lower() or last.startswith(m.lower() + "-")]
     return models[max(found, key=len)] if found else None

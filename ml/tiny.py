@@ -81,9 +81,9 @@ class TinySize:
     seed: int = 7
 
 
-def base_model_folder(name: str, cache_dir: Path) -> str:
-    """Return the folder of a base model: the tiny one is pretrained if need be, others are found or got."""
-    return str(pretrain_tiny(cache_dir)) if name == TINY else local_folder(name)
+def base_model_folder(name: str, cache_dir: Path, commit: str = "") -> str:
+    """Return the folder of a base model: the tiny one is pretrained if need be, others are found or got at a commit."""
+    return str(pretrain_tiny(cache_dir)) if name == TINY else local_folder(name, commit)
 
 
 def pretrain_tiny(

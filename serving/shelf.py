@@ -19,7 +19,8 @@ from include import registry
 from include.engines import Engine, open_engine
 from include.features import FEATURE_SERVICE
 from include.settings import Settings
-from ml.models import catalogue_names, local_folder
+from ml.hub import kept
+from ml.models import catalogue_names, hub_name, local_folder
 from ml.tiny import TINY, base_model_folder
 from ml.types import Message, ModelVersion
 
@@ -119,13 +120,12 @@ def offered(settings: Settings) -> dict[str, str]:
 
 def base_models(settings: Settings) -> dict[str, str]:
     """Return the base models whose files are here, by the last part of their names, with their folders."""
-    from huggingface_hub import try_to_load_from_cache
-
-    found = {Path(settings.base_model).name: settings.base_model}
+    own = settings.base_model
+    # What is here is offered as it is here: whoever asks for it by name does not wait for the hub.
+    found = {Path(own).name: str(kept(hub_name(own)) or own)}
     for name, hub in catalogue_names().items():
-        config = try_to_load_from_cache(hub, "config.json") if hub else None
-        if isinstance(config, str):
-            found[name] = str(Path(config).parent)
+        if hub and (folder := kept(hub)):
+            found[name] = str(folder)
     if list(settings.cache_dir.glob(f"{TINY}-*/manifest.json")):
         found[TINY] = TINY
     return found

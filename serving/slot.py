@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from include import registry
 from include.engines import open_engine
 from include.indexing import model_index
+from include.learning import base_folder
 from include.settings import Settings
-from ml.tiny import base_model_folder
 from ml.types import Message
 from serving.shelf import Loaded, NoModel, Shelf, warmed
 
@@ -121,8 +121,8 @@ def load_model(settings: Settings, model_id: str) -> Loaded:
     """Verify a model's files and fingerprint, load it, and let it say a few words."""
     version = registry.read_model(settings, model_id)
     index = model_index(settings, version)
-    base = base_model_folder(version.base_model, settings.cache_dir)
-    engine = open_engine(settings, base, registry.model_folder(settings, model_id))
+    adapter = registry.model_folder(settings, model_id)
+    engine = open_engine(settings, base_folder(settings, model_id), adapter)
     return Loaded(version, warmed(engine), index)
 
 

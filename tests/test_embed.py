@@ -87,7 +87,7 @@ def test_no_texts_make_no_vectors(embedder: Embedder):
 
 
 def test_an_unknown_model_is_a_sentence_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
     with pytest.raises(OSError, match="TWIN_EMBEDDER"):
         load_embedder("nobody/no-such-model", CACHE)

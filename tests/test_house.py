@@ -56,6 +56,7 @@ DOORS = {
     "xllamacpp": {"ml/llama.py"},
     "gguf": {"ml/gguf.py", "ml/gguf_tokenizer.py"},
     "llguidance": {"ml/constrain.py"},
+    "huggingface_hub": {"ml/hub.py"},
     # A peer to be measured beside, that the package of the default embedder's weights happens to bring along.
     "sentence_transformers": set(),
 }

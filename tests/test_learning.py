@@ -160,7 +160,7 @@ def test_what_spoils_a_training_is_a_sentence_and_neither_registers_nor_unseats_
 def test_a_base_model_that_is_nowhere_is_a_sentence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
     with pytest.raises((OSError, ValueError), match="no/such-model.*TWIN_BASE_MODEL"):
         base_folder(settings.model_copy(update={"base_model": "no/such-model"}))

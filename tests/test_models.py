@@ -1,5 +1,6 @@
 """Base models before they are loaded: what fits, where they are, and sentences for what is wrong."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -40,10 +41,10 @@ def test_a_bare_name_is_enough_to_download_a_model_that_can_chat() -> None:
 def test_a_model_that_is_too_large_is_refused_before_the_hub_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def no_hub(name: str) -> Path:
+    def no_hub(name: str, *told: str) -> Path:
         raise AssertionError(f"asked for {name}")
 
-    monkeypatch.setattr("ml.models._from_hub", no_hub)
+    monkeypatch.setattr("ml.models.fetch", no_hub)
     monkeypatch.setattr("ml.models.this_machine", lambda: Machine(8 * GIGABYTE, gpu=False))
 
     with pytest.raises(ValueError, match="'Qwen2.5-14B' needs about 72 GB.*has 8.0 GB.*Qwen3-0.6B"):
@@ -100,7 +101,7 @@ def test_small_models_learn_at_a_higher_rate(tiny_base: Path) -> None:
 def test_an_unknown_base_model_is_said_so_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(OSError, match="'nobody/no-such-model'.*TWIN_BASE_MODEL"):
         local_folder("nobody/no-such-model")
     with pytest.raises(FileNotFoundError, match="no folder.*TWIN_BASE_MODEL"):
@@ -113,6 +114,19 @@ def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(FileNotFoundError, match="pickles are refused"):
         local_folder(str(tmp_path))
+
+
+def test_a_folder_that_lacks_a_part_of_its_weights_is_refused_by_name(tmp_path: Path) -> None:
+    first, second = (f"model-0000{n}-of-00002.safetensors" for n in (1, 2))
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / first).write_bytes(b"weights")
+    index = {"weight_map": {"a": first, "b": second, "c": second}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    with pytest.raises(FileNotFoundError, match=f"lacks {second}, which"):
+        local_folder(str(tmp_path))
+    (tmp_path / second).write_bytes(b"weights")
+    assert local_folder(str(tmp_path)) == str(tmp_path)
 
 
 def test_a_copy_is_the_same_model_and_a_changed_one_is_not(tiny_base: Path, tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_nothing_to_train_on_is_said_so(tiny_base: Path, tmp_path: Path) -> None
 
 
 def test_an_unknown_base_model_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
     with pytest.raises(OSError, match="'nobody/none'.*TWIN_BASE_MODEL"):
         base_model_folder("nobody/none", tmp_path)

@@ -98,6 +98,16 @@ def test_an_adapter_is_loaded_under_its_name(world, base, tmp_path, loaded):
         open_vllm(world, str(base), adapter(tmp_path, "bad"))
 
 
+def test_a_bare_name_is_found_under_its_name_on_the_hub(tmp_path, base):
+    api = FastAPI()
+    served = {"id": "HuggingFaceTB/SmolLM2-135M-Instruct", "max_model_len": 200}
+    api.get("/v1/models")(lambda: {"data": [served]})
+
+    with serving(api) as url:
+        world = Settings(data_dir=tmp_path, vllm_url=url, base_model="SmolLM2-135M")
+        assert open_vllm(world, str(base), None).context == 200
+
+
 def test_another_base_model_on_the_server_is_refused(world, tmp_path):
     with pytest.raises(LookupError, match="not other. Start it with `vllm serve other`"):
         open_vllm(world, "other", None)
