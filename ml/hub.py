@@ -5,12 +5,17 @@ HF_TOKEN, HF_HUB_OFFLINE, HF_HOME (what was fetched is kept there). Pickles are 
 """
 
 import logging
+import re
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+from ml.files import sha256
+
 log = logging.getLogger(__name__)
 
+# What the client calls a large file in its cache.
+SHA256 = re.compile(r"[0-9a-f]{64}")
 # The names under which transformers looks for weights; some repositories hold them a second time in another form.
 WEIGHTS = ("model.safetensors", "model-*.safetensors")
 # What a download may bring: weights, configuration, tokenizer.
@@ -28,7 +33,8 @@ def fetch(name: str, commit: str, role: str, advice: str) -> Path:
 
     if not sys.stderr.isatty():  # bars are for people
         disable_progress_bars()
-    if kept(name, commit) is None:
+    before = kept(name, commit)
+    if before is None:
         log.info("getting the %s %s from the hub", role, name)
     try:
         folder = snapshot_download(name, revision=commit or None, allow_patterns=list(WANTED))
@@ -40,6 +46,8 @@ def fetch(name: str, commit: str, role: str, advice: str) -> Path:
         raise FileNotFoundError(
             f"The {role} {name!r} has no *.safetensors on the hub (pickles are refused). {advice}"
         )
+    if Path(folder) != before:
+        _refuse_damaged(Path(folder))
     return Path(folder)
 
 
@@ -80,6 +88,18 @@ def model_name(folder: str) -> str:
     place = Path(folder)
     # models--Qwen--Qwen3-0.6B/snapshots/<commit>
     return place.parent.parent.name.split("--", 2)[-1] if commit_of(place) else place.name
+
+
+def _refuse_damaged(folder: Path) -> None:
+    """Throw away a large file that does not hash to its name: the client names it so, and counts its bytes only."""
+    for file in folder.iterdir():
+        blob = file.resolve()
+        if SHA256.fullmatch(blob.name) and sha256(blob) != blob.name:
+            file.unlink()
+            blob.unlink()
+            raise OSError(
+                f"{file.name} in {folder} is damaged: it is not what the hub promised. It is thrown away, so try again."
+            )
 
 
 def _has_weights(folder: Path) -> bool:

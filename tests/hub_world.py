@@ -58,6 +58,8 @@ class Hub:
     cut: dict[str, list[int]] = field(default_factory=dict)
     # By how many bytes less than was promised a file is sent.
     short: dict[str, int] = field(default_factory=dict)
+    # Files that come in the promised size, but for their last byte.
+    spoilt: set[str] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -161,6 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, content: bytes, headers: Mapping[str, str], name: str) -> None:
         sent, said = content[: len(content) - self.hub.short.get(name, 0)], dict(headers)
+        sent = sent[:-1] + b"?" if name in self.hub.spoilt else sent
         if self.command == "GET" and (
             part := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
         ):

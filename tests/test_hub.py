@@ -51,7 +51,7 @@ def home(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # The client waits a second before it asks again, and goes on after the last whole ten megabytes.
     monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda s: None))
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 100)
-    for forgotten in (hub.repositories, hub.cut, hub.short):
+    for forgotten in (hub.repositories, hub.cut, hub.short, hub.spoilt):
         forgotten.clear()
     hub.asked.clear()
     return tmp_path / "home"
@@ -287,6 +287,20 @@ def test_a_file_of_another_size_than_was_promised_is_not_kept(
 
     hub.short.clear()
     assert (Path(local_folder(NAME)) / file).read_bytes() == (model / file).read_bytes()
+
+
+def test_weights_of_other_bytes_than_were_promised_are_thrown_away(
+    hub: Hub, home: Path, model: Path
+) -> None:
+    hub.publish(NAME, model)
+    hub.spoilt.add("model.safetensors")
+
+    with pytest.raises(OSError, match="model.safetensors in .* is damaged.*so try again"):
+        local_folder(NAME)
+    assert list(home.rglob("*.safetensors")) == [] and kept(NAME) is None
+
+    hub.spoilt.clear()
+    assert (Path(local_folder(NAME)) / "model.safetensors").read_bytes() == WEIGHTS
 
 
 def test_where_the_hub_does_not_answer_what_is_here_is_used(
