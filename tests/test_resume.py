@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 from small_models import make_model
+from vllm_server import vllm_running
 
+from include.settings import Settings
+from include.vllm import open_vllm
 from ml.generate import load_generator
 from ml.llama import load_llama
 from ml.types import Message
@@ -24,15 +27,29 @@ SCHEMA = {
 }
 
 
+# vLLM reads heads of 32 numbers and more.
+WIDE = {"hidden_size": 128}
+
+
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory):
-    """Load one model into both engines."""
+    """Load one model into both engines of this process."""
     folder = tmp_path_factory.mktemp("model")
-    base = make_model("smollm2", folder / "base")
+    base = make_model("smollm2", folder / "base", **WIDE)
     return {
         "transformers": load_generator(str(base), None),
         "llamacpp": load_llama(base, None, folder, "f32"),
     }
+
+
+@pytest.fixture(scope="module")
+def real_vllm(tmp_path_factory):
+    """Load the model into a real vLLM as well."""
+    folder = tmp_path_factory.mktemp("vllm")
+    base = make_model("smollm2", folder / "base", **WIDE)
+    with vllm_running(base, folder) as url:
+        world = Settings(data_dir=folder, engine="vllm", vllm_url=url, base_model=str(base))
+        yield open_vllm(world, str(base), None)
 
 
 @pytest.fixture(autouse=True)
@@ -79,12 +96,24 @@ class Loaded:
         self.generator, self.id = generator, "m1"
 
 
-@pytest.mark.parametrize("engine", ["transformers", "llamacpp"])
-@pytest.mark.parametrize(
+WAYS = pytest.mark.parametrize(
     "options", [GREEDY, HOT, {**GREEDY, "schema": SCHEMA}], ids=["greedy", "drawn", "json"]
 )
+
+
+@pytest.mark.parametrize("engine", ["transformers", "llamacpp"])
+@WAYS
 def test_an_answer_that_is_cut_at_any_piece_is_what_an_unbroken_one_is(engines, engine, options):
-    loaded = Loaded(engines[engine])
+    goes_on_at_any_piece(Loaded(engines[engine]), options)
+
+
+@pytest.mark.vllm
+@WAYS
+def test_so_is_one_of_a_real_vllm(real_vllm, options):
+    goes_on_at_any_piece(Loaded(real_vllm), options)
+
+
+def goes_on_at_any_piece(loaded, options):
     whole = answer(Dying(loaded), **options)
     pieces = len(list(speak(loaded, SAID, options)))
 

@@ -1,19 +1,25 @@
-"""A server of OpenAI's completions speaks for a model. llama.cpp's own stands in for vLLM, which needs a GPU."""
+"""A server of OpenAI's completions speaks for a model: llama.cpp's own stands in for vLLM, or a real one speaks."""
 
+import json
 from collections.abc import Iterator
 
 import httpx
 import pytest
+import torch
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from serving_world import serving
+from serving_world import answering_world, ask, published_world, serving
 from small_models import make_model
+from vllm_server import vllm_running
 
 from include.engines import open_engine
 from include.settings import Settings
 from include.vllm import open_vllm
-from ml.generate import load_generator
+from ml.adapters import adapt, write_adapter
+from ml.conversation import load_conversation
+from ml.generate import load_base, load_generator
 from ml.gguf import base_gguf
+from ml.recipe import Recipe
 from ml.types import Message
 
 SAID = [Message("user", "Say hello.")]
@@ -118,3 +124,80 @@ def test_a_server_that_is_away_is_named(world, base):
 
     with pytest.raises(ConnectionError, match="vLLM does not answer at http://127.0.0.1:9"):
         open_vllm(away, str(base), None)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """Serve a model by a real vLLM, which reads heads of 32 numbers and more; yields its folder and the address."""
+    folder = tmp_path_factory.mktemp("vllm")
+    base = make_model("smollm2", folder / "base", hidden_size=128, max_position_embeddings=1024)
+    with vllm_running(base, folder) as address:
+        yield base, address
+
+
+@pytest.fixture
+def real_world(tmp_path, real):
+    return Settings(data_dir=tmp_path, engine="vllm", vllm_url=real[1], base_model=str(real[0]))
+
+
+def train_by_chance(base, folder):
+    """Write an adapter of random weights."""
+    model = adapt(str(base), load_base(str(base)), Recipe())
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if "lora_B" in name:
+                weights.add_(torch.randn_like(weights) * 0.05)
+    model.save_pretrained(folder / "trained")
+    write_adapter(str(base), folder / "trained", load_conversation(str(base)), folder / "m-chance")
+    return folder / "m-chance"
+
+
+@pytest.mark.vllm
+@pytest.mark.parametrize("adapted", [False, True], ids=["base", "adapter"])
+def test_a_real_server_says_what_the_reference_says(real_world, real, tmp_path, adapted):
+    lora = train_by_chance(real[0], tmp_path) if adapted else None
+    generator, reference = (
+        open_vllm(real_world, str(real[0]), lora),
+        load_generator(str(real[0]), lora),
+    )
+
+    for question in ("Say hello.", "What does open do with a file?", "Why — naïvely — 🧵?"):
+        said = generator.stream([Message("user", question)], **{**GREEDY, "max_tokens": 48})
+        told = reference.stream([Message("user", question)], **{**GREEDY, "max_tokens": 48})
+        assert "".join(said) == "".join(told) != ""
+        assert (said.finish, said.tokens, said.ids) == (told.finish, told.tokens, told.ids)
+    assert generator.context == reference.context
+
+
+@pytest.mark.vllm
+def test_a_real_server_keeps_to_a_schema_and_to_a_seed(real_world, real):
+    generator = open_vllm(real_world, str(real[0]), None)
+    drawn = {**GREEDY, "temperature": 1.5, "max_tokens": 60}
+    schema = {
+        "type": "object",
+        "properties": {"said": {"type": "string", "maxLength": 12}},
+        "required": ["said"],
+        "additionalProperties": False,
+    }
+    objects = ["".join(generator.stream(SAID, **drawn, schema=schema)) for _ in range(2)]
+
+    assert objects[0] == objects[1]
+    assert set(json.loads(objects[0])) == {"said"}
+    assert len({"".join(generator.stream(SAID, **drawn)) for _ in range(3)}) == 1
+
+
+@pytest.mark.vllm
+def test_the_endpoint_answers_through_a_real_server(real, tmp_path):
+    base, address = real
+    with (
+        published_world(tmp_path, base, engine="vllm", vllm_url=address) as (world, model_id),
+        answering_world(world, model_id) as answering,
+    ):
+        whole = ask(answering.stock, seed=4)
+        with ask(answering.stock, seed=4, stream=True) as stream:
+            pieces = [c.choices[0].delta.content or "" for c in stream if c.choices]
+
+    assert whole.usage.completion_tokens > 1
+    assert "".join(pieces) == whole.choices[0].message.content
+    assert answering.slot.state().model_id == model_id
