@@ -12,34 +12,50 @@ from ml.fingerprint import tokenizer_fingerprint
 from ml.generate import BASE_FILE, COMMIT_FILE, TOKENIZER_FILE, load_base
 from ml.hub import commit_of
 from ml.models import identity, lora_layers
-from ml.recipe import Recipe
+from ml.recipe import Recipe, Weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+# Numbers that share one scale in 4 bits.
+BLOCK = 64
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
 
-def load_trainable(base: str, report: Callable[[str], None]) -> "PreTrainedModel":
-    """Load a base model, in 4 bits where a GPU and bitsandbytes are."""
-    from importlib.util import find_spec
+def load_trainable(base: str, weights: Weights, report: Callable[[str], None]) -> "PreTrainedModel":
+    """Load a base model for a training, its weights whole or in 4 bits, which is QLoRA.
 
+    Source: Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", 2023.
+    """
     import torch
-
-    if not torch.cuda.is_available():
-        return load_base(base)
-    if find_spec("bitsandbytes") is None:
-        report("bitsandbytes is not installed: LoRA on 16-bit weights instead of QLoRA")
-        return load_base(base)
     from transformers import BitsAndBytesConfig
 
+    gpu = torch.cuda.is_available()
+    if weights == "full" or (weights == "auto" and not gpu):
+        return load_base(base)
     quantized = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=torch.bfloat16 if gpu else torch.float32,
     )
-    return load_base(base, quantization_config=quantized)
+    model = load_base(base, quantization_config=quantized)
+    if not gpu:
+        _refuse_odd(base, model)
+    report(f"QLoRA: the base model takes {model.get_memory_footprint() / 1e6:,.0f} MB in 4 bits")
+    return model
+
+
+def _refuse_odd(base: str, model: Any) -> None:
+    """Refuse layers that bitsandbytes cannot read on a CPU; it would say so in the middle of a training."""
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for name, layer in model.named_modules():
+        if isinstance(layer, Linear4bit) and layer.in_features % BLOCK:
+            raise ValueError(
+                f"{base} cannot be trained in 4 bits on a CPU: {name} reads {layer.in_features} numbers, which is no "
+                f"multiple of {BLOCK}. Take weights: full in the recipe, or a GPU."
+            )
 
 
 def adapt(base: str, model: "PreTrainedModel", recipe: Recipe) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Schedule = Literal["cosine", "linear", "constant"]
+Weights = Literal["auto", "full", "4-bit"]
 
 # What each whole number has to be at least.
 LEAST = {
@@ -24,7 +25,8 @@ class Recipe:
 
     Without a `learning_rate` the one that `models.yaml` gives for the base model is taken; DPO uses
     a tenth of it. `warmup` is a share of the steps. `patience` is after how many looks at the
-    held-out loss without a gain a stage ends; 0: never.
+    held-out loss without a gain a stage ends; 0: never. `weights` are the base model's: `4-bit` is QLoRA,
+    which `auto` takes on a GPU; on a CPU it saves memory and takes longer.
     """
 
     sft_steps: int = 120
@@ -40,6 +42,7 @@ class Recipe:
     beta: float = 0.1
     lora_rank: int = 16
     seed: int = 7
+    weights: Weights = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what nobody can train with."""
@@ -59,7 +62,8 @@ class Recipe:
                 f"beta is {self.beta} (must be above 0), warmup {self.warmup} (a share from 0, below 1), "
                 f"weight_decay {self.weight_decay} (0 or more): correct the recipe."
             )
-        if self.schedule not in get_args(Schedule):
-            raise ValueError(
-                f"schedule of the recipe is {self.schedule!r}; use one of {', '.join(get_args(Schedule))}."
-            )
+        for name, known in (("schedule", get_args(Schedule)), ("weights", get_args(Weights))):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} of the recipe is {getattr(self, name)!r}; use one of {', '.join(known)}."
+                )

@@ -94,7 +94,7 @@ def learn_answers(stage: Stage, examples: Sequence[Example]) -> Measured:
     recipe, conversation = stage.recipe, load_conversation(stage.base)
 
     def make(at_once: int) -> Any:
-        model = adapt(stage.base, load_trainable(stage.base, stage.report), recipe)
+        model = adapt(stage.base, load_trainable(stage.base, recipe.weights, stage.report), recipe)
         width = width_of(model, recipe.max_length)
         taught, held = (
             sft_rows(conversation, [e for e in examples if e.split == split], width)
@@ -133,7 +133,7 @@ def learn_preferences(stage: Stage, pairs: Sequence[Preference]) -> Measured:
         return _leave_as_taught(stage, f"{len(taught)} pairs fit, {recipe.dpo_steps} steps")
 
     def make(at_once: int) -> Any:
-        base = load_trainable(stage.base, stage.report)
+        base = load_trainable(stage.base, recipe.weights, stage.report)
         model = PeftModel.from_pretrained(base, str(stage.taught), is_trainable=True)
         lengths = [len(r["chosen"][0]["content"] + r["rejected"][0]["content"]) for r in taught]
         options = _options(stage, "dpo", model, at_once, watched=bool(held))
