@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ml.rerank import Found
 from ml.types import Answer, Message, SourceRef, Trace
+from serving.limits import Limited
 
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_TOKENS = 512
@@ -92,8 +93,8 @@ class ResponseFormat(BaseModel):
         return (self.json_schema and self.json_schema.schema_) or {"type": "object"}
 
 
-class ChatRequest(BaseModel):
-    """A chat completion; the fields after `stop` are the platform's own filters."""
+class ChatRequest(Limited):
+    """A chat completion; what limits the sources, and the fields after `response_format`, are the platform's own."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -111,9 +112,6 @@ class ChatRequest(BaseModel):
     ) = None
     n: int = 1
     response_format: ResponseFormat | None = None
-    kind: Literal["article", "post", "code"] | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
     # Steps of an answer to switch on or off, by name; see ml/answer.py.
     steps: Steps | None = None
     # The trace of an answer to the same question that this one is wanted instead of.
@@ -153,14 +151,11 @@ class ChatRequest(BaseModel):
         return tuple(s for s in stop if s)
 
 
-class RetrieveRequest(BaseModel):
+class RetrieveRequest(Limited):
     """A search of the index alone."""
 
     query: Text
     limit: int = Field(5, ge=1, le=50)
-    kind: Literal["article", "post", "code"] | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
     steps: Steps | None = None
 
 

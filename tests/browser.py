@@ -67,6 +67,16 @@ class Browser:
             said = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
             self.ask("Input.dispatchKeyEvent", **said, **(text if kind == "keyDown" else {}))
 
+    def strike(self, keys: str) -> None:
+        """Strike a key for each character, as parts of a date want it."""
+        for key in keys:
+            for kind in ("keyDown", "keyUp"):
+                self.ask(
+                    "Input.dispatchKeyEvent",
+                    **({"text": key} if kind == "keyDown" else {}),
+                    **{"type": kind, "key": key, "windowsVirtualKeyCode": ord(key)},
+                )
+
     def write(self, text: str) -> None:
         """Write into what has the focus."""
         self.ask("Input.insertText", text=text)

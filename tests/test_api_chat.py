@@ -179,6 +179,10 @@ def test_an_answer_that_is_cut_is_worth_another_try(world, slot, twin, seed):
         ({"logprobs": True, "top_logprobs": 3}, "'logprobs' is not supported"),
         ({"temperature": 3}, "temperature: Input should be less than or equal to 2"),
         ({"extra_body": {"kind": "poem"}}, "kind: Input should be 'article', 'post' or 'code'"),
+        (
+            {"extra_body": {"since": "2022-01-02T00:00:00Z", "until": "2022-01-02T00:00:00Z"}},
+            "until: Input should be later than since: no text lies between the two.",
+        ),
         ({"messages": []}, "messages: List should have at least 1 item"),
         ({"messages": [{"role": "user", "content": "  "}]}, "the text is empty; ask a question"),
         ({"messages": [{"role": "system", "content": "x"}]}, "last message must be the user's"),

@@ -4,12 +4,13 @@ import json
 
 import pytest
 from browser import browsing
-from serving_world import QUESTION, UNKNOWN
+from serving_world import POST, QUESTION, UNKNOWN
 
 from include.documents import open_documents
 from include.keys import api_key
 
 FITS = "document.documentElement.scrollWidth <= innerWidth"
+ERROR = "document.getElementById('error').textContent"
 ANSWERED = "document.querySelectorAll('.actions').length === {}"
 
 
@@ -42,6 +43,12 @@ def ask(tab, question, answers):
     tab.wait(ANSWERED.format(answers))
 
 
+def ask_refused(tab, question):
+    tab.write(question)
+    tab.press("Enter")
+    tab.wait(ERROR)
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1000, False), (360, True)], ids=["desk", "phone"])
 def test_a_reader_asks_opens_the_passage_judges_and_asks_why(tab, answering, width, dark):
     enter(tab, answering, width=width, dark=dark)
@@ -67,6 +74,56 @@ def test_a_reader_asks_opens_the_passage_judges_and_asks_why(tab, answering, wid
     tab.wait("document.querySelectorAll('.bars').length === 2")
     assert "written for tests, 2026-01-05" in tab.run("document.body.textContent")
     assert tab.run(FITS) and tab.complaints == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1000, False), (360, True)], ids=["desk", "phone"])
+def test_a_reader_says_of_which_kind_and_days_the_sources_are(tab, answering, width, dark):
+    question, day = "Why did the pager wake you?", POST["published_at"][:10]
+    enter(tab, answering, width=width, dark=dark)
+    tab.run("document.querySelector('summary').click()")
+    tab.run("document.getElementById('kind').value = 'post'")
+    for limit, struck in (("since", "06022025"), ("until", "06012025")):
+        tab.run(f"document.getElementById('{limit}').focus()")
+        tab.strike(struck)
+    assert tab.run(FITS)
+    tab.run("document.getElementById('question').focus()")
+    ask_refused(tab, question)
+    assert "until: Input should be later than since" in tab.run(ERROR)
+
+    # The day itself counts, to its end.
+    tab.run("document.getElementById('until').focus()")
+    tab.strike("06022025")
+    click(tab, "Ask again")
+    tab.wait(ANSWERED.format(1))
+    with open_documents(answering.world) as documents:
+        (trace,) = documents.latest_traces(1)
+    how = {name: trace.how[name] for name in ("kind", "since", "until")}
+    assert how == {
+        "kind": "post",
+        "since": "2025-06-02T00:00:00+00:00",
+        "until": "2025-06-03T00:00:00+00:00",
+    }
+    assert [s["url"] for s in trace.sources] == [POST["url"]]
+    told = tab.run(
+        "[...document.querySelectorAll('.answer > .facts div')].map(d => d.innerText.split('\\n'))"
+    )
+    assert {"kind": "post", "since": day, "until": day}.items() <= dict(told).items()
+    assert tab.run(ERROR) == "" and tab.run(FITS)
+    # Of what is not as it should be, the browser notes the refusal and nothing else.
+    assert ["400 (Bad Request)" in said for said in tab.complaints] == [True]
+    tab.complaints.clear()
+
+
+def test_a_date_that_is_not_whole_is_not_passed_over(tab, answering):
+    enter(tab, answering)
+    tab.run("document.querySelector('summary').click()")
+    tab.run("document.getElementById('since').focus()")
+    tab.strike("0602")
+    tab.run("document.getElementById('question').focus()")
+    ask_refused(tab, QUESTION)
+
+    assert tab.run(ERROR).startswith("Written since: ")
+    assert tab.run("document.querySelectorAll('.actions').length") == 0
 
 
 def test_an_author_says_what_they_would_have_said_and_asks_again(tab, answering):
@@ -110,13 +167,14 @@ def test_the_keyboard_reaches_everything_and_its_place_is_seen(tab, answering):
         if seen[-1] == "SUMMARY":
             break
     tab.run("document.querySelector('summary').click()")
-    for _ in range(12):
+    # A date has four places: month, day, year, and its calendar.
+    for _ in range(12 + 1 + 2 * 4):
         tab.press("Tab")
         seen.append(tab.run("document.activeElement.id || document.activeElement.name"))
     outline = "getComputedStyle(document.activeElement).outlineWidth"
 
     assert seen[:3] == ["send", "SUMMARY", "choice"]
-    assert {"route", "strict"} <= set(seen) and "consent" in seen
+    assert {"kind", "since", "until", "route", "strict", "consent"} <= set(seen)
     assert tab.run(outline) == "3px"
 
 

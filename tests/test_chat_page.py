@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from typing import get_args
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +13,7 @@ from builders import chunk
 from ml.answer import MARK, STEPS
 from ml.cite import abstention
 from ml.rerank import Found
+from ml.types import Kind
 from serving.pages import PAGE
 
 FILES = {f.name: f.read_text(encoding="utf-8") for f in sorted(PAGE.iterdir())}
@@ -147,6 +149,8 @@ def test_what_the_script_reads_in_an_answer_is_what_the_answer_path_writes():
     assert said["MARK"] == MARK
     assert said["NEAREST"] in abstention([Found(chunk("A rope."), 1.0)], "No.")
     assert tuple(re.findall(r"^  (\w+):", steps[1], re.M)) == STEPS
+    (kinds,) = re.findall(r'<select id="kind">(.*?)</select>', FILES["index.html"], re.S)
+    assert re.findall(r'value="(\w*)"', kinds) == ["", *get_args(Kind)]
 
 
 def test_the_page_of_one_trace_is_the_page_of_all(url):

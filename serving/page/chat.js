@@ -17,6 +17,7 @@ const STEPS = {
 const NEAREST = " The nearest things that I have written about: ";
 // Turns that go along with a question; the endpoint looks at the last of them only.
 const REMEMBERED = 4;
+const DAY = 86_400_000;
 
 let scopes = new Set();
 let turns = [];
@@ -51,6 +52,21 @@ function switched() {
   return Object.fromEntries(boxes.map((b) => [b.name, b.checked]));
 }
 
+// Only what limits the sources is said. The endpoint's `until` is the first moment that no longer counts, so the last
+// day counts where that is the day after. Days are those of UTC, as in what the endpoint reads out of a question.
+function limits() {
+  const asked = { kind: byId("kind").value, since: midnight("since"), until: midnight("until", DAY) };
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value));
+}
+
+function midnight(id, later = 0) {
+  const box = byId(id);
+  if (!box.validity.valid) throw new Error(`${box.labels[0].textContent}: ${box.validationMessage}`);
+  return box.value && new Date(box.valueAsNumber + later).toISOString();
+}
+
+const day = (moment, later = 0) => moment && new Date(Date.parse(moment) + later).toISOString().slice(0, 10);
+
 async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
@@ -70,12 +86,13 @@ async function* events(response) {
 async function respond(turn, insteadOf = "") {
   const show = draw(turn.answer);
   const messages = [...turn.earlier, { role: "user", content: turn.question }];
-  const body = { model: byId("choice").value, stream: true, messages, steps: switched(), instead_of: insteadOf };
   byId("error").textContent = "";
   stopping = new AbortController();
   speaking(turn, true);
   turn.said = "";
   try {
+    const how = { model: byId("choice").value, steps: switched(), ...limits() };
+    const body = { ...how, stream: true, messages, instead_of: insteadOf };
     let last = null;
     for await (const event of events(await call("/v1/chat/completions", body, stopping.signal))) {
       if (event.error) throw new Error(event.error.message);
@@ -91,6 +108,7 @@ async function respond(turn, insteadOf = "") {
   } catch (error) {
     if (error.name !== "AbortError") complain(error);
     else turn.answer.append(element("p", "hint", "Stopped."));
+    turn.answer.append(element("div", "row", button("Ask again", () => respond(turn, insteadOf))));
   } finally {
     speaking(turn, false);
   }
@@ -108,13 +126,13 @@ function finish(turn, last) {
   if (last.abstained) answer.replaceChildren(abstention(last.quoted));
   else judgeClaims(answer, last);
   if (last.sources.length) answer.append(element("ul", "sources", ...last.sources.map(card)));
-  const chance = last.understood.chance;
+  const { chance, route, kind, since, until } = last.understood;
   answer.append(facts({
     model: last.model_version,
     index: last.index.slice(0, 12),
     prompt: last.prompt_version,
     chance: chance ? `${Math.round(100 * chance)} %` : "",
-    route: last.understood.route,
+    route, kind, since: day(since), until: day(until, -1),
   }), actions(turn, last));
   const count = last.sources.length;
   byId("news").textContent = last.abstained ? "The twin abstains." : `The answer is complete, with ${count} source${count === 1 ? "" : "s"}.`;
