@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from include.settings import Settings
+from ml.choice import greedy
 from ml.conversation import Conversation, load_conversation
 from ml.generate import brings_tokenizer, check_adapter
 from ml.models import hub_name
@@ -51,12 +52,12 @@ class VllmGenerator:
         """
         prompt = self._conversation.prompt(messages)
         room = min(max_tokens, room_for(prompt, self.context, self._name))
-        said = said[: room - 1] if temperature == 0 and schema is None else ()
+        said = said[: room - 1] if greedy(temperature) and schema is None else ()
         asked: dict[str, object] = {
             "model": self._name,
             "prompt": [*prompt, *said],
             "max_tokens": room - len(said),
-            "temperature": temperature,
+            "temperature": 0.0 if greedy(temperature) else temperature,
             "top_p": top_p,
             "seed": seed,
             "stream": True,

@@ -8,8 +8,13 @@ from ml.constrain import Constraint
 if TYPE_CHECKING:
     import torch
 
-# Temperatures below are zero: dividing by them overflows.
-COLD = 1e-4
+# Temperatures below are zero for every engine: dividing by the smallest overflows, and vLLM would draw at this one.
+COLD = 0.01
+
+
+def greedy(temperature: float) -> bool:
+    """Tell whether a temperature leaves nothing to chance: always the likeliest token is taken."""
+    return temperature < COLD
 
 
 class Draw:
@@ -56,7 +61,7 @@ def choose(
     best = int(logits.argmax())  # which is NaN where there is one
     if logits[best].isnan():
         raise ValueError("The model's logits are no numbers (NaN): its weights are damaged.")
-    if temperature < COLD:
+    if greedy(temperature):
         return best
     likely, tokens = torch.softmax(logits / temperature, dim=-1).sort(descending=True)
     # The token that crosses the border belongs to the set, so the first one always does.

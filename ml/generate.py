@@ -61,7 +61,7 @@ class Generator:
     ) -> Speech:
         """Yield an answer piece by piece; whole characters only, and nothing from a stop string on.
 
-        Temperature 0 always takes the likeliest token; the same seed draws the same answer. A JSON
+        A `greedy` temperature always takes the likeliest token; the same seed draws the same answer. A JSON
         `schema` allows only what follows it. What was `said` before is repeated and gone on from.
         """
         prompt = self._conversation.prompt(messages)

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.choice import greedy
 from ml.constrain import grammar
 from ml.conversation import Conversation, load_conversation
 from ml.generate import brings_tokenizer
@@ -79,7 +80,7 @@ class LlamaGenerator:
         """
         prompt = self._conversation.prompt(messages)
         room = min(max_tokens, room_for(prompt, self.context, self._name))
-        said = said[: room - 1] if temperature == 0 and schema is None else ()
+        said = said[: room - 1] if greedy(temperature) and schema is None else ()
         asked: dict[str, object] = {
             "prompt": [*prompt, *said],
             "n_predict": room - len(said),
@@ -149,7 +150,7 @@ def _choice(temperature: float, top_p: float) -> dict[str, object]:
     Its temperature of 0 goes through all words of the vocabulary for each token, which takes a small model half
     its time; the best one of `top_k` is the same one.
     """
-    if temperature == 0:
+    if greedy(temperature):
         return {"samplers": ["top_k"], "top_k": 1}
     samplers = ["temperature", "top_p"] if top_p < 1 else ["temperature"]
     return {"samplers": samplers, "temperature": temperature, "top_p": top_p}

@@ -2,7 +2,7 @@
 
 import math
 
-from ml.choice import Draw, choose
+from ml.choice import COLD, Draw, choose, greedy
 
 
 def test_the_likeliest_tokens_up_to_top_p_are_drawn_from() -> None:
@@ -15,7 +15,16 @@ def test_the_likeliest_tokens_up_to_top_p_are_drawn_from() -> None:
     assert draws == {0, 1}
     assert {choose(logits, 1.0, 0.01, random) for _ in range(20)} == {0}
     assert {choose(logits, 0.0, 1.0, random) for _ in range(20)} == {0}
-    assert {choose(logits, 1e-9, 1.0, random) for _ in range(20)} == {0}
+
+
+def test_nothing_is_left_to_chance_below_one_temperature_and_everything_above() -> None:
+    import torch
+
+    even = torch.tensor([1.0, 1.0 + 1e-6, 1.0])
+    random = torch.Generator().manual_seed(1)
+    for temperature, drawn in ((0.0, {1}), (1e-9, {1}), (COLD * 0.99, {1}), (COLD, {0, 1, 2})):
+        assert {choose(even, temperature, 1.0, random) for _ in range(50)} == drawn
+        assert greedy(temperature) == (drawn == {1})
 
 
 def test_chance_goes_on_where_it_stood() -> None:

@@ -10,6 +10,7 @@ import pytest
 from small_models import FAMILIES, make_model
 
 from include.settings import ROOT
+from ml.choice import COLD
 from ml.generate import load_generator
 from ml.llama import load_llama
 from ml.types import Message
@@ -115,6 +116,21 @@ def test_the_same_seed_says_the_same_and_another_does_not(llama):
     assert first == heard(llama, "Say hello.", **HOT)
     assert first != heard(llama, "Say hello.", **{**HOT, "seed": 2})
     assert first != heard(llama, "Say hello.", **{**HOT, "seed": None})
+
+
+@pytest.mark.parametrize("temperature", [1e-9, COLD * 0.99])
+def test_below_one_temperature_both_engines_are_greedy_and_go_on_from_what_was_said(
+    reference, llama, temperature
+):
+    cold = {**GREEDY, "temperature": temperature, "top_p": 0.9}
+    rest = reference.stream(asked("x"), **GREEDY)
+    said = ["".join(rest), *(heard(llama, "x", **{**cold, "seed": s})[0] for s in range(4))]
+    assert set(said) == {heard(reference, "x", **cold)[0]}
+
+    # Tokens that it would not have said itself show that they are gone on from, not made again.
+    other = rest.ids[7:3:-1]
+    assert other != rest.ids[:4]
+    assert heard(llama, "x", **cold, said=other) == heard(reference, "x", **GREEDY, said=other)
 
 
 def test_nothing_is_said_from_a_stop_string_on(llama):

@@ -8,6 +8,7 @@ from vllm_server import vllm_running
 
 from include.settings import Settings
 from include.vllm import open_vllm
+from ml.choice import COLD
 from ml.generate import load_generator
 from ml.llama import load_llama
 from ml.types import Message
@@ -97,7 +98,9 @@ class Loaded:
 
 
 WAYS = pytest.mark.parametrize(
-    "options", [GREEDY, HOT, {**GREEDY, "schema": SCHEMA}], ids=["greedy", "drawn", "json"]
+    "options",
+    [GREEDY, {**GREEDY, "temperature": COLD * 0.99}, HOT, {**GREEDY, "schema": SCHEMA}],
+    ids=["greedy", "cold", "drawn", "json"],
 )
 
 

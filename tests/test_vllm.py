@@ -16,6 +16,7 @@ from include.engines import open_engine
 from include.settings import Settings
 from include.vllm import open_vllm
 from ml.adapters import adapt, write_adapter
+from ml.choice import COLD
 from ml.conversation import load_conversation
 from ml.generate import load_base, load_generator
 from ml.gguf import base_gguf
@@ -93,6 +94,15 @@ def test_a_server_says_what_the_reference_says(world, base):
     assert "".join(speech) == "".join(reference) != ""
     assert (speech.finish, speech.tokens) == (reference.finish, reference.tokens)
     assert engine.generator.context == 300
+
+
+def test_a_server_is_greedy_below_the_temperature_at_which_the_reference_is(world, base):
+    cold = {**GREEDY, "temperature": COLD * 0.99}
+    rest = load_generator(str(base), None).stream(SAID, **cold)
+    whole, generator = "".join(rest), open_engine(world, str(base), None).generator
+
+    assert {"".join(generator.stream(SAID, **{**cold, "seed": s})) for s in range(4)} == {whole}
+    assert "".join(generator.stream(SAID, **cold, said=rest.ids[:5])) == whole
 
 
 def test_an_adapter_is_loaded_under_its_name(world, base, tmp_path, loaded):
