@@ -104,7 +104,8 @@ def _claim(metric: str, d: Difference, gain: float, stands: bool, name: str) -> 
     if not stands and d.error:
         # Without it, a gain that is missed looks like one that is not there.
         visible = -gain - d.visible_gain(LEVEL * CLAIMED[metric])
-        said += f" {d.pairs} texts as uneven as these show {signed(metric, visible)} about four times in five."
+        gain_shown = signed(metric, visible)
+        said += f" {d.pairs} texts as uneven as these show a gain of {gain_shown} about four times in five."
     return Check(metric, "claim", stands, said, d.mean, d.low, d.high, -gain)
 
 
