@@ -86,7 +86,8 @@ class Settings(BaseModel):
     engine: Literal["auto", "transformers", "llamacpp", "vllm"] = "auto"
     # Weights of llama.cpp: f32, which says what the reference says, or q8_0: smaller and faster, other words.
     engine_precision: Literal["f32", "q8_0"] = "f32"
-    # Megabytes of a replica for models that are asked for by name, beside the one in its slot; 0: none are kept.
+    # Megabytes of a replica for models that are asked for by name, beside the one in its slot; 0: none are kept. A
+    # candidate on trial is counted: the others give way to it, and it is tried even if it needs more.
     shelf_megabytes: int = Field(default=1024, ge=0)
     # http://host:port of a vLLM server (serving/requirements-vllm.txt), and its key if it asks for one.
     vllm_url: str = ""

@@ -4,7 +4,8 @@
     <base model>      a base model of the catalogue whose files are on this machine, with no adapter
 
 A request that was prepared for a model is answered by that model or not at all: the one that a
-roll-out replaces moves here from the slot.
+roll-out replaces moves here from the slot. A candidate on trial takes its memory out of the same budget:
+what stands here gives way to it, for it is tried in any case.
 """
 
 import logging
@@ -57,6 +58,7 @@ class Shelf:
     def __init__(self, settings: Settings, load: Callable[[Settings, str], Loaded]) -> None:
         self._settings, self._load = settings, load
         self._kept: OrderedDict[str, Loaded] = OrderedDict()
+        self._guest: Loaded | None = None
         self._changing = threading.RLock()
 
     def take(self, model_id: str) -> Loaded:
@@ -74,30 +76,43 @@ class Shelf:
                 loaded = self._load(self._settings, model_id)
             self.put(loaded)
             if model_id not in self._kept:
+                beside = " beside the candidate on trial" if self._guest else ""
                 raise NoModel(
                     f"The model {model_id} needs {memory([loaded]) // MEGABYTE} MB, more than "
-                    f"TWIN_SHELF_MEGABYTES={self._settings.shelf_megabytes} allows."
+                    f"TWIN_SHELF_MEGABYTES={self._settings.shelf_megabytes} allows{beside}."
                 )
             return loaded
 
     def put(self, loaded: Loaded) -> None:
-        """Keep a loaded model, and let go of the longest unasked until all fit into the budget."""
+        """Keep a loaded model, as far as the budget allows."""
         with self._changing:
             self._kept[loaded.version.id] = loaded
             self._kept.move_to_end(loaded.version.id)
-            budget = self._settings.shelf_megabytes * MEGABYTE
-            while self._kept and memory(list(self._kept.values())) > budget:
-                name, _ = self._kept.popitem(last=False)
-                log.info("model %s is put away: the shelf has %d bytes", name, budget)
+            self._fit()
+
+    def make_room(self, guest: Loaded | None) -> None:
+        """Count a model that stands elsewhere as if it stood here, in place of the guest before; None: no guest."""
+        with self._changing:
+            self._guest = guest
+            self._fit()
 
     def empty(self) -> None:
         """Let go of every model."""
         with self._changing:
             self._kept.clear()
+            self._guest = None
 
     def names(self) -> list[str]:
         """Name what is loaded, the longest unasked first."""
         return list(self._kept)
+
+    def _fit(self) -> None:
+        """Let go of the longest unasked until all fit into the budget."""
+        budget = self._settings.shelf_megabytes * MEGABYTE
+        guests = [self._guest] if self._guest else []
+        while self._kept and memory([*self._kept.values(), *guests]) > budget:
+            name, _ = self._kept.popitem(last=False)
+            log.info("model %s is put away: the shelf has %d bytes", name, budget)
 
 
 def memory(models: list[Loaded]) -> int:

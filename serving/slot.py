@@ -93,12 +93,14 @@ class Slot:
             try:
                 if (self._wish, self._trial) == wished:
                     loaded = self._have(model_id)
-                    self._swap(wished, loaded, self._have(canary) if canary else None)
+                    self._swap(wished, loaded, self._have_beside(loaded, canary))
             # Whatever a model folder does while it loads, the model that serves must go on.
             except Exception as error:  # noqa: BLE001
                 log.error("model %s could not be loaded: %s", canary or model_id, error)
                 if (self._wish, self._trial) == wished:
                     self._error = f"{type(error).__name__}: {error}"
+            finally:
+                self.shelf.make_room(self.canary)
         self._changed(self.state())
 
     def _have(self, model_id: str) -> Loaded:
@@ -106,15 +108,19 @@ class Slot:
         held = (m for m in (self.loaded, self.canary) if m and m.version.id == model_id)
         return next(held, None) or load_model(self.settings, model_id)
 
+    def _have_beside(self, champion: Loaded, canary: str) -> Loaded | None:
+        """Return the candidate if there is one, after making room for as much as the champion needs: it is its like."""
+        self.shelf.make_room(champion if canary else None)
+        return self._have(canary) if canary else None
+
     def _swap(self, wished: tuple[str, str], loaded: Loaded, canary: Loaded | None) -> None:
         """Put models in their places, if still wished for; whoever asked the ones before is answered by them."""
         if (self._wish, self._trial) != wished:
             return
-        before = (self.loaded, self.canary)
-        self.loaded, self.canary = loaded, canary
-        for model in before:
+        for model in (self.loaded, self.canary):
             if model and model not in (loaded, canary):
                 self.shelf.put(model)
+        self.loaded, self.canary = loaded, canary
 
 
 def load_model(settings: Settings, model_id: str) -> Loaded:

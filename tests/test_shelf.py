@@ -128,6 +128,72 @@ def test_what_was_prepared_for_a_model_is_said_by_it_though_another_took_the_pla
     assert slot.shelf.names() == [served[1]]
 
 
+@pytest.fixture
+def kept_bytes(shelf, passed):
+    """Count what one of the models takes, and two."""
+    kept = [shelf.take(name) for name in passed]
+    return memory(kept[:1]), memory(kept)
+
+
+def slot_with(world, model_id, budget):
+    """Load a model into a slot whose shelf has room for so many bytes."""
+    return ready_slot(world.model_copy(update={"shelf_megabytes": -(-budget // 10**6)}), model_id)
+
+
+def test_what_is_kept_gives_way_to_a_candidate_before_it_is_loaded(
+    world, served, passed, kept_bytes, monkeypatch
+):
+    slot, seen = slot_with(world, served[1], kept_bytes[1]), []
+    candidate = publish_copy(*served, "shelf-candidate")
+    for name in passed:
+        slot.shelf.take(name)
+
+    def load(settings, model_id):
+        seen.append(slot.shelf.names())
+        return load_model(settings, model_id)
+
+    monkeypatch.setattr("serving.slot.load_model", load)
+    slot.wish(served[1], candidate)
+
+    assert settled(slot).state().status == "ready"
+    assert seen == [slot.shelf.names()] == [[passed[1]]]
+    # Whoever is asked for meanwhile takes the place of another, not of the candidate.
+    slot.shelf.take(passed[0])
+    assert (slot.shelf.names(), slot.find(candidate)) == ([passed[0]], slot.canary)
+
+    slot.wish(candidate)
+    assert settled(slot).shelf.names() == [passed[0], served[1]]
+
+
+def test_beside_a_candidate_that_needs_it_all_no_other_model_is_kept_until_it_is_gone(
+    world, served, passed, kept_bytes
+):
+    broken = publish_copy(*served, "shelf-candidate-truncated", truncate=True)
+    slot = slot_with(world, served[1], kept_bytes[0])
+    slot.wish(served[1], passed[0])
+    settled(slot)
+
+    with pytest.raises(NoModel, match="allows beside the candidate on trial"):
+        slot.shelf.take(passed[1])
+    assert slot.find(passed[0]) is slot.canary
+    slot.wish(served[1], broken)
+    assert settled(slot).state().status == "failed"
+    slot.wish(served[1])
+    settled(slot).shelf.take(passed[1])
+    assert slot.shelf.names() == [passed[1]]
+
+
+def test_a_candidate_is_tried_though_nothing_may_be_kept(world, served, passed):
+    slot = slot_with(world, served[1], 0)
+    slot.wish(served[1], passed[0])
+
+    assert settled(slot).find(passed[0]) is slot.canary
+    slot.wish("")
+    slot.wish(served[1])
+    with pytest.raises(NoModel, match="TWIN_SHELF_MEGABYTES=0 allows[.]"):
+        settled(slot).shelf.take(passed[1])
+
+
 def test_a_model_that_was_taken_back_is_nowhere(served, passed):
     slot = ready_slot(*served)
     slot.shelf.put(replace(slot.loaded))
