@@ -98,9 +98,11 @@ def _run(settings: Settings, plan: Plan, dataset_id: str) -> list[Trial]:
         ExitStack() as open_runs,
     ):
         run.uses(*dataset_artifact(settings, dataset_id))
+        # A server that was away for the search is not waited for once more with every trial.
+        alike = settings.model_copy(update={"wandb_mode": run.mode})
 
         def open_trial(name: str, values: Mapping[str, object]) -> Run:
-            opened = open_experiment(settings, "trial", f"{plan.name}-{name}", values, plan.name)
+            opened = open_experiment(alike, "trial", f"{plan.name}-{name}", values, plan.name)
             return open_runs.enter_context(opened)
 
         found = run_trials(settings, plan, given, open_trial)

@@ -201,7 +201,7 @@ class Settings(BaseModel):
     # Tokens that one verb may spend there, prompts and answers together; 0: as many as its requests take.
     llm_tokens: int = Field(default=0, ge=0)
     llm_timeout: float = Field(default=60.0, gt=0)
-    # W&B writes offline unless this says online (then WANDB_API_KEY is needed).
+    # W&B writes offline unless this says online; its key is W&B's own affair: `wandb login`, or WANDB_API_KEY.
     wandb_mode: str = "offline"
     wandb_project: str = "llm-twin"
 

@@ -1,16 +1,21 @@
 """Experiments in Weights & Biases: loss curves, tables, artifacts. Offline unless somebody asks for online.
 
-The one door to W&B. It mirrors what the registry holds and is never asked for anything; without a
-network everything waits in the run's folder (`wandb leet FOLDER` shows it, `wandb sync` sends it).
+The one door to W&B. It mirrors what the registry holds and is never asked for anything. Where there is
+no network, no key, or a server that fails, a run goes on, and everything waits in its folder:
+`wandb leet FOLDER` shows it, `wandb sync --include-online FOLDER` sends it.
 """
 
 import json
 import logging
 import os
+import re
+import shutil
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ml.files import write_whole
 
@@ -22,6 +27,10 @@ log = logging.getLogger(__name__)
 # Of a kept curve, beside the model.
 CURVE = "curve.jsonl"
 MODES = ("offline", "online", "disabled")
+# Seconds that the server may take to let a run begin, and at its end to take what was not sent yet.
+BEGIN_SECONDS, END_SECONDS = 20.0, 60.0
+# How often W&B asks again, and after how many seconds at most: for half a minute, not for its usual 15.
+RETRIES, PAUSE_SECONDS = 5, 10.0
 
 
 class Run:
@@ -29,6 +38,13 @@ class Run:
 
     def __init__(self, run: "wandb.Run") -> None:
         self._run = run
+
+    @property
+    def mode(self) -> str:
+        """Return how the run is kept: a server that was away makes an online one `offline`."""
+        if self._run.disabled:
+            return "disabled"
+        return "offline" if self._run.offline else "online"
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Add one step to the curves; steps must not go back."""
@@ -56,16 +72,11 @@ class Run:
 
     def artifact(self, name: str, kind: str, files: Path | Sequence[Path]) -> None:
         """Add a folder or some files that this run made and that stay as they are, so that a later sync finds them."""
-        # Nothing is asked of the result: version and wait() raise offline.
-        self._run.log_artifact(_artifact(name, kind, files))
+        _send(self._run, _artifact(name, kind, files))
 
     def uses(self, name: str, kind: str, files: Path | Sequence[Path]) -> None:
         """Add a folder or some files that this run was made from: the other end of an artifact's lineage."""
-        # use_artifact() does the same, waits for the server, and raises offline; a record is sent by a later sync.
-        if not self._run.disabled:
-            self._run._log_artifact(
-                _artifact(name, kind, files), is_user_created=True, use_after_commit=True
-            )
+        _send(self._run, _artifact(name, kind, files), used=True)
 
     def summary(self, values: Mapping[str, object]) -> None:
         """Set the numbers that the list of runs shows."""
@@ -126,15 +137,18 @@ def open_run(
     if mode not in MODES:
         raise ValueError(f"TWIN_WANDB_MODE is {mode!r}. Say one of {', '.join(MODES)}.")
     folder.mkdir(parents=True, exist_ok=True)
+    # Who is logged in is of interest to nobody here.
+    os.environ.setdefault("WANDB_SILENT", "true")
     # Or it would copy tables into the user's home, where no erasure looks; it has no setting but this.
     os.environ["WANDB_DATA_DIR"] = str(folder)
-    run = _start(project, job_type, name, config, folder, mode, group)
+    about = {"project": project, "job_type": job_type, "name": name, "group": group or None}
+    run = _start(folder, mode, config=dict(config), **about)
     try:
         yield Run(run)
     except BaseException:
-        run.finish(exit_code=1)
+        _finish(run, 1)
         raise
-    run.finish()
+    _finish(run, 0)
 
 
 def _artifact(name: str, kind: str, files: Path | Sequence[Path]) -> "wandb.Artifact":
@@ -150,39 +164,84 @@ def _artifact(name: str, kind: str, files: Path | Sequence[Path]) -> "wandb.Arti
     return artifact
 
 
-def _start(
-    project: str,
-    job_type: str,
-    name: str,
-    config: Mapping[str, object],
-    folder: Path,
-    mode: str,
-    group: str,
-) -> "wandb.Run":
-    """Start a run; one that W&B does not let us start online is written offline."""
+def _send(run: "wandb.Run", artifact: "wandb.Artifact", *, used: bool = False) -> None:
+    """Put an artifact that a run made, or used, among its records.
+
+    W&B's own log_artifact() and use_artifact() ask the server first. While that is away they take 20 s,
+    raise, and leave no record that a later sync could send.
+    """
+    if run._interface is None:  # a disabled run
+        return
+    for entry in artifact.manifest.entries.values():
+        # Or whoever sends a table's rows would keep a copy in the user's home, where no erasure looks.
+        entry.skip_cache = True
+    artifact.finalize()
+    run._interface.publish_artifact(
+        run, artifact, ["latest"], is_user_created=used, use_after_commit=used
+    )
+
+
+def _start(folder: Path, mode: str, **about: Any) -> "wandb.Run":
+    """Start a run; one that cannot be started online is written offline."""
     import wandb
 
+    run_id = uuid.uuid4().hex[:8]
     try:
-        return wandb.init(
-            project=project,
-            job_type=job_type,
-            group=group or None,
-            name=name,
-            config=dict(config),
+        # Without a key, init() would ask for one on a terminal, and wait.
+        if mode == "online" and not wandb.login(prompt=False, verify=False):
+            raise wandb.errors.UsageError("no key: set WANDB_API_KEY, or run `wandb login` once")
+        run = wandb.init(
+            id=run_id,
             dir=str(folder),
             mode=mode,  # type: ignore[arg-type]
             reinit="create_new",
-            settings=wandb.Settings(
-                silent=True,
-                console="off",
-                disable_git=True,
-                disable_code=True,
-                x_disable_stats=True,
-                init_timeout=20,
-            ),
+            settings=_settings(),
+            **about,
         )
     except wandb.errors.Error as error:
         if mode != "online":
             raise
-        log.warning("W&B cannot be reached, the run is kept offline in %s: %s", folder, error)
-        return _start(project, job_type, name, config, folder, "offline", group)
+        for begun in folder.glob(f"wandb/run-*-{run_id}"):
+            shutil.rmtree(begun)
+        run = _start(folder, "offline", **about)
+        _say_kept(run, "W&B took no run", str(error))
+    if not run.disabled:
+        # A table that is logged sends its rows through this.
+        run.log_artifact = partial(_send, run)  # type: ignore[assignment,method-assign]
+    return run
+
+
+def _settings() -> "wandb.Settings":
+    """Let W&B look at nothing by itself, and bound what a server that is away may cost."""
+    import wandb
+
+    return wandb.Settings(
+        silent=True,
+        console="off",
+        disable_git=True,
+        disable_code=True,
+        x_disable_stats=True,
+        init_timeout=BEGIN_SECONDS,
+        finish_timeout=END_SECONDS,
+        x_graphql_retry_max=RETRIES,
+        x_graphql_retry_wait_max_seconds=PAUSE_SECONDS,
+    )
+
+
+def _finish(run: "wandb.Run", exit_code: int) -> None:
+    """End a run; what the server did not take stays in the run's folder."""
+    run.finish(exit_code=exit_code)
+    said = Path(run.dir).parent / "logs" / "debug-internal.log"
+    if run.disabled or run.offline or not said.exists():
+        return
+    # W&B says nowhere else what it gave up on.
+    told = said.read_text(encoding="utf-8", errors="replace")
+    if failed := re.findall(r'"level":"ERROR[^"]*","msg":"([^"\\]*)', told):
+        _say_kept(run, "W&B did not take all of a run", failed[-1])
+
+
+def _say_kept(run: "wandb.Run", what: str, why: str) -> None:
+    log.warning(
+        "%s: %s. Nothing is lost; to send it later: wandb sync --include-online %s",
+        *(what, why.partition("\n")[0].rstrip(" .:{"), Path(run.dir).parent),
+    )

@@ -1,5 +1,6 @@
 """What a model is worth: measured on both sides, judged in words, measured again when the champion is another one."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 from own_texts import own_artifacts
 from samples import Notebook, examples
 from small_models import make_model
+from wandb_server import wandb_server
 
 from include import registry
 from include.cleaning import clean_originals
@@ -84,6 +86,30 @@ def twin_of(world: Settings, model_id: str, name: str, days: int) -> str:
     other = replace(version, id=name, created_at=version.created_at + timedelta(days=days))
     registry.publish_model(world, registry.model_folder(world, model_id), other)
     return name
+
+
+def test_lineage_at_wandb_is_one_chain_and_the_samples_are_a_table(
+    evaluated: tuple[Settings, str, dict[str, float]], tmp_path: Path
+) -> None:
+    world, model_id, summary = evaluated
+    shutil.copytree(world.data_dir / "wandb" / "wandb", tmp_path / "wandb", symlinks=True)
+    with wandb_server(tmp_path / "home") as server:
+        server.sync(tmp_path / "wandb")
+    sent = {
+        job: [r for r in server.runs.values() if r.told["jobType"] == job]
+        for job in ("dataset", "train", "evaluate")
+    }
+    building, training, evaluating = (runs[0] for runs in sent.values())
+
+    assert training.used <= building.made and evaluating.used == training.used | training.made
+    assert all(server.artifacts[v].committed for v in evaluating.used)
+    samples = json.loads(evaluating.files[evaluating.summary["samples"]["path"]])
+    record = registry.read_evaluation(world, model_id)
+    assert samples["columns"] == ["prompt", "said"]
+    assert samples["data"] == record["candidate"]["samples"]
+    measured = {k: v for k, v in summary.items() if isinstance(v, float)}
+    assert {k: evaluating.summary[k] for k in measured} == pytest.approx(measured)
+    assert server.unknown == []
 
 
 def test_a_model_is_measured_beside_its_base_on_the_held_out_samples(evaluated) -> None:

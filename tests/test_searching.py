@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from search_world import search_world, spread_examples
 from test_tracking import items, records_of
+from wandb_server import wandb_server
 
 from include import recipes, registry
 from include.searching import search_recipe
@@ -24,6 +26,7 @@ from ml.search_page import Trial, best_trial
 SPACE = json.dumps(
     {"lora_rank": {"choices": [2, 8, 16]}, "learning_rate": {"low": 1e-3, "high": 8e-3}}
 )
+JOBS = ("search", "trial")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,46 @@ def test_the_best_of_the_trials_is_what_a_training_takes(searched) -> None:
     # The usual recipe is tried first, so the file can say what the search was worth.
     assert found["without_a_search"] >= found["best"]
     assert (said["dataset_id"], said["base_model"]) == ("d0", world.base_model)
+
+
+@pytest.mark.slow
+def test_a_search_that_is_sent_to_wandb_is_one_group_there(searched, tmp_path: Path) -> None:
+    world, found = searched
+    runs = world.data_dir / "wandb" / "wandb"
+    shutil.copytree(runs, tmp_path / "wandb", symlinks=True)
+    with wandb_server(tmp_path / "home") as server:
+        server.sync(tmp_path / "wandb")
+
+    assert {r.told["groupName"] for r in server.runs.values()} == {found["recipe"]}
+    by_job = {job: [r for r in server.runs.values() if r.told["jobType"] == job] for job in JOBS}
+    (search,), trials = by_job["search"], by_job["trial"]
+    assert [v.split(":")[0] for v in search.used] == ["dataset-d0"] and search.summary["best_trial"]
+    assert len(trials) == 3 and len({json.dumps(t.config) for t in trials}) == 3
+    assert all("sft/loss" in t.history[0] and "heldout_loss" in t.summary for t in trials)
+    assert {r.exit_code for r in server.runs.values()} == {0} and server.unknown == []
+
+
+def test_a_search_asks_a_server_that_is_away_once_and_not_with_every_trial(
+    world: Settings, tmp_path: Path, monkeypatch, caplog
+) -> None:
+    def two_trials(settings, plan, given, open_trial) -> list[Trial]:
+        for name in ("t1", "t2"):
+            open_trial(name, {"lora_rank": 2}).log({"sft/loss": 3.0}, 1)
+        return [Trial("t1", {"lora_rank": 2, "learning_rate": 1e-3}, ((1, 3.0),), "finished", 1.0)]
+
+    monkeypatch.setattr("include.searching.run_trials", two_trials)
+    monkeypatch.setattr("ml.tracking.BEGIN_SECONDS", 0.5)
+    online = world.model_copy(update={"wandb_mode": "online"})
+    with wandb_server(tmp_path / "home") as server:
+        server.failing = 500
+        found = search_recipe(online, 2, 10, SPACE)
+    files = list(world.data_dir.glob("wandb/wandb/offline-run-*/run-*.wandb"))
+    told = [next(r["value"] for r in records_of(f) if r["kind"] == "run") for f in files]
+
+    assert caplog.text.count("W&B took no run") == 1
+    assert sorted((t.job_type, t.run_group) for t in told) == [
+        (job, found["recipe"]) for job in ("search", "trial", "trial")
+    ]
 
 
 @pytest.mark.slow

@@ -157,6 +157,7 @@ def test_a_disabled_run_writes_nothing(tmp_path: Path) -> None:
         run.artifact("model-m1", "model", Path(__file__))
         run.table("samples", ("prompt",), [["a?"]])
         run.page("page", Path(__file__))
+        assert run.mode == "disabled"
 
     assert not list(tmp_path.rglob("*.wandb"))
 
