@@ -8,7 +8,6 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +25,7 @@ from ml.fingerprint import check, model_fingerprint
 from ml.models import identity, learning_rate
 from ml.search_page import Trial, best_trial, draw_search, ranked
 from ml.space import described, hold_out, read_space, varied
-from ml.tracking import Run
+from ml.tracking import Run, ending_together
 from ml.train import Recipe
 from ml.types import digest
 
@@ -95,23 +94,30 @@ def _run(settings: Settings, plan: Plan, dataset_id: str) -> list[Trial]:
     config = {"space": described(plan.space), "trials": plan.trials, "seconds": plan.seconds}
     with (
         open_experiment(settings, "search", plan.name, config, plan.name) as run,
-        ExitStack() as open_runs,
+        ending_together() as enter,
     ):
         run.uses(*dataset_artifact(settings, dataset_id))
-        # A server that was away for the search is not waited for once more with every trial.
-        alike = settings.model_copy(update={"wandb_mode": run.mode})
+        mode = run.mode
 
         def open_trial(name: str, values: Mapping[str, object]) -> Run:
-            opened = open_experiment(alike, "trial", f"{plan.name}-{name}", values, plan.name)
-            return open_runs.enter_context(opened)
+            nonlocal mode
+            told = settings.model_copy(update={"wandb_mode": mode})
+            trial = enter(open_experiment(told, "trial", f"{plan.name}-{name}", values, plan.name))
+            # A server that was away for one is not waited for again with the next.
+            mode = trial.mode
+            return trial
 
         found = run_trials(settings, plan, given, open_trial)
-        best = best_trial(found)
-        names = sorted(plan.space)
-        rows = [[t.id, *(t.values.get(n) for n in names), t.steps, t.loss, t.ended] for t in found]
-        run.table("trials", ("trial", *names, "steps", "heldout_loss", "ended"), rows)
-        run.summary({"best_trial": best.id, "best_heldout_loss": best.loss, **best.values})
+        _show(run, plan, found)
     return found
+
+
+def _show(run: Run, plan: Plan, found: Sequence[Trial]) -> None:
+    """Let the search's own run say how its trials compare."""
+    best, names = best_trial(found), sorted(plan.space)
+    rows = [[t.id, *(t.values.get(n) for n in names), t.steps, t.loss, t.ended] for t in found]
+    run.table("trials", ("trial", *names, "steps", "heldout_loss", "ended"), rows)
+    run.summary({"best_trial": best.id, "best_heldout_loss": best.loss, **best.values})
 
 
 def _facts(

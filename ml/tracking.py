@@ -11,8 +11,9 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,28 @@ def open_run(
         _finish(run, 1)
         raise
     _finish(run, 0)
+
+
+@contextmanager
+def ending_together() -> Iterator[Callable[[AbstractContextManager[Run]], Run]]:
+    """Open any number of runs that end at the same time: a server that is away is waited for once."""
+    opened: list[AbstractContextManager[Run]] = []
+
+    def enter(run: AbstractContextManager[Run]) -> Run:
+        entered = run.__enter__()
+        opened.append(run)
+        return entered
+
+    failure: BaseException | None = None
+    try:
+        yield enter
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        kind, trace = type(failure) if failure else None, failure and failure.__traceback__
+        with ThreadPoolExecutor(max(len(opened), 1)) as pool:
+            list(pool.map(lambda run: run.__exit__(kind, failure, trace), opened))
 
 
 def _artifact(name: str, kind: str, files: Path | Sequence[Path]) -> "wandb.Artifact":

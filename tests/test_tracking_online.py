@@ -19,7 +19,7 @@ from include.comparing import compare_runs
 from include.learning import train_model
 from include.settings import Settings
 from ml import tracking
-from ml.tracking import CURVE, open_run, read_curve
+from ml.tracking import CURVE, ending_together, open_run, read_curve
 
 SAID = "What nobody but the author says."
 
@@ -222,6 +222,27 @@ def test_a_server_that_fails_in_the_middle_costs_no_run_and_no_record(
     server.sync(*command(caplog.text))
     write_run(tmp_path / "other", "online", "undisturbed")
     assert held(server, "interrupted") == held(server, "undisturbed")
+
+
+def test_runs_that_end_together_wait_together_and_fail_together(
+    server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bound, value in (("RETRIES", 1), ("PAUSE_SECONDS", 1), ("END_SECONDS", 2)):
+        monkeypatch.setattr(tracking, bound, value)
+    monkeypatch.setattr(server, "failing", 0)
+    names = [f"trial-{n}" for n in range(4)]
+    with pytest.raises(RuntimeError, match="boom"), ending_together() as enter:
+        for name in names:
+            enter(open_run("twin", "trial", name, {}, tmp_path, "online")).log({"loss": 1.0}, 1)
+        server.failing = 500
+        began = time.monotonic()
+        raise RuntimeError("boom")
+
+    # One after the other they would have waited at least four times as long as one may.
+    assert time.monotonic() - began < 4 * 2
+    server.failing = 0
+    server.sync(tmp_path / "wandb")
+    assert [server.run(name).exit_code for name in names] == [1] * 4
 
 
 @pytest.mark.parametrize("trouble", ["away", "failing", "wrong key", "no key"])
