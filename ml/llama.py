@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 # Answers that are made at once, and tokens that each may read and write: memory is set aside for all of them.
 SLOTS, CONTEXT = 8, 4_096
-# Bytes of weights below which one thread is faster than waiting for others.
+# Bytes of weights below which one thread is faster than waiting for others, and to guess ahead costs too much.
 SMALL = 64_000_000
+# Tokens that must have come before, and tokens that are then guessed to follow.
+SEEN, GUESSED = 3, 8
 # llama.cpp draws from 32 bits.
 SEEDS = 2**32 - 1
 # Seconds that the end of the process waits for answers that are being made.
@@ -212,9 +214,11 @@ def _open(weights: Path, lora: Path | None, context: int, precision: str, folder
     if lora:
         params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(lora), 1.0)]
     params.n_parallel, params.n_ctx = SLOTS, SLOTS * context
-    cores = len(os.sched_getaffinity(0))
+    small, cores = weights.stat().st_size < SMALL, len(os.sched_getaffinity(0))
+    if not small:
+        _guess_ahead(params.speculative)
     for threads in (params.cpuparams, params.cpuparams_batch):
-        threads.n_threads = 1 if weights.stat().st_size < SMALL else cores
+        threads.n_threads = 1 if small else cores
         threads.poll = 0  # threads that wait by spinning take the core from whoever shares it
     if precision == "f32":
         # Flash attention rounds to 16 bits on its way: wrong in the third digit of a logit.
@@ -224,3 +228,17 @@ def _open(weights: Path, lora: Path | None, context: int, precision: str, folder
     params.ui = params.endpoint_slots = params.endpoint_props = False
     params.hostnames, params.api_keys = [str(folder / "door.sock")], [secrets.token_urlsafe()]
     return xllamacpp.Server(params)
+
+
+def _guess_ahead(speculative: Any) -> None:
+    """Guess that what came before comes again, as quotations do: a larger model reads its weights once for all guesses.
+
+    Only tokens that it would have said are kept, so the words stay the same. llama.cpp's other ways are slower, or
+    remember the texts of other callers.
+    """
+    import xllamacpp
+
+    kind = xllamacpp.common_speculative_type
+    speculative.types = [kind.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K4V]
+    speculative.ngram_map_k4v.size_n, speculative.ngram_map_k4v.size_m = SEEN, GUESSED
+    speculative.draft.n_max = GUESSED

@@ -12,7 +12,7 @@ from small_models import FAMILIES, make_model
 from include.settings import ROOT
 from ml.choice import COLD
 from ml.generate import load_generator
-from ml.llama import load_llama
+from ml.llama import _heard, load_llama
 from ml.types import Message
 
 QUESTIONS = ("What does open do?", "Say hello.", "Why — naïvely — 🧵?", "x", "Which rope?\n\nThis.")
@@ -31,7 +31,7 @@ SCHEMA = {
 SPEAKING = """
 import sys, threading
 from pathlib import Path
-from ml.llama import load_llama
+from ml.llama import _heard, load_llama
 from ml.types import Message
 llama = load_llama(Path(sys.argv[1]), None, Path(sys.argv[2]), "f32")
 begun = threading.Event()
@@ -108,6 +108,31 @@ def test_callers_at_once_hear_what_each_would_alone(llama):
         together = list(callers.map(lambda q: heard(llama, q, **GREEDY), QUESTIONS * 4))
 
     assert together == alone * 4
+
+
+@pytest.mark.parametrize(
+    "options", [GREEDY, HOT, {**HOT, "schema": SCHEMA}, {**GREEDY, "stop": ["e"]}]
+)
+def test_what_is_guessed_ahead_changes_no_word_for_one_caller_or_many(
+    llama, base, cache, monkeypatch, options
+):
+    guessed = list[int]()
+
+    def listen(event, speech, before):
+        guessed.append(event["__verbose"].get("timings", {}).get("draft_n_accepted", 0))
+        return _heard(event, speech, before)
+
+    alone = [heard(llama, q, **options) for q in QUESTIONS]
+    monkeypatch.setattr("ml.llama.SMALL", 0)
+    monkeypatch.setattr("ml.llama._heard", listen)
+    guessing = load_llama(base, None, cache, "f32")
+
+    assert [heard(guessing, q, **options) for q in QUESTIONS] == alone
+    with ThreadPoolExecutor(10) as callers:
+        together = list(callers.map(lambda q: heard(guessing, q, **options), QUESTIONS * 4))
+    assert together == alone * 4
+    # The model repeats itself where nothing is left to chance.
+    assert sum(guessed) > 0 or options != GREEDY
 
 
 def test_the_same_seed_says_the_same_and_another_does_not(llama):

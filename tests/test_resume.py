@@ -8,6 +8,7 @@ from vllm_server import vllm_running
 
 from include.settings import Settings
 from include.vllm import open_vllm
+from ml import llama
 from ml.choice import COLD
 from ml.generate import load_generator
 from ml.llama import load_llama
@@ -28,6 +29,7 @@ SCHEMA = {
 }
 
 
+ENGINES = ["transformers", "llamacpp", "llamacpp guessing"]
 # vLLM reads heads of 32 numbers and more.
 WIDE = {"hidden_size": 128}
 
@@ -37,10 +39,15 @@ def engines(tmp_path_factory):
     """Load one model into both engines of this process."""
     folder = tmp_path_factory.mktemp("model")
     base = make_model("smollm2", folder / "base", **WIDE)
-    return {
+    loaded = {
         "transformers": load_generator(str(base), None),
         "llamacpp": load_llama(base, None, folder, "f32"),
     }
+    with pytest.MonkeyPatch.context() as patched:
+        # As it does for larger models.
+        patched.setattr(llama, "SMALL", 0)
+        loaded["llamacpp guessing"] = load_llama(base, None, folder, "f32")
+    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +111,7 @@ WAYS = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("engine", ["transformers", "llamacpp"])
+@pytest.mark.parametrize("engine", ENGINES)
 @WAYS
 def test_an_answer_that_is_cut_at_any_piece_is_what_an_unbroken_one_is(engines, engine, options):
     goes_on_at_any_piece(Loaded(engines[engine]), options)
@@ -126,7 +133,7 @@ def goes_on_at_any_piece(loaded, options):
     assert answer(Dying(loaded, 3, 2), **options) == whole
 
 
-@pytest.mark.parametrize("engine", ["transformers", "llamacpp"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_stop_text_over_the_cut_still_stops(engines, engine):
     loaded = Loaded(engines[engine])
     whole = answer(Dying(loaded), **GREEDY)[0]
