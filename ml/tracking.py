@@ -13,9 +13,10 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from ml.files import write_whole
@@ -39,6 +40,7 @@ class Run:
 
     def __init__(self, run: "wandb.Run") -> None:
         self._run = run
+        self._lost = Event()
 
     @property
     def mode(self) -> str:
@@ -49,39 +51,57 @@ class Run:
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Add one step to the curves; steps must not go back."""
-        self._run.log(dict(values), step=step)
+        self._mirror(lambda: self._run.log(dict(values), step=step))
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add a table."""
         import wandb
 
         data = [list(row) for row in rows]
-        self._run.log({name: wandb.Table(columns=list(columns), data=data)})
+        self._mirror(lambda: self._run.log({name: wandb.Table(columns=list(columns), data=data)}))
 
     def picture(self, name: str, image: Path, page: Path) -> None:
         """Add an image and an interactive page; both are copied into the run."""
         import wandb
 
-        shown = wandb.Html(str(page), inject=False)
-        self._run.log({name: wandb.Image(str(image)), f"{name}_page": shown})
+        shown = {name: wandb.Image(str(image)), f"{name}_page": wandb.Html(str(page), inject=False)}
+        self._mirror(lambda: self._run.log(shown))
 
     def page(self, name: str, page: Path) -> None:
         """Add an interactive page, copied into the run."""
         import wandb
 
-        self._run.log({name: wandb.Html(str(page), inject=False)})
+        self._mirror(lambda: self._run.log({name: wandb.Html(str(page), inject=False)}))
 
     def artifact(self, name: str, kind: str, files: Path | Sequence[Path]) -> None:
         """Add a folder or some files that this run made and that stay as they are, so that a later sync finds them."""
-        _send(self._run, _artifact(name, kind, files))
+        self._mirror(lambda: _send(self._run, _artifact(name, kind, files)))
 
     def uses(self, name: str, kind: str, files: Path | Sequence[Path]) -> None:
         """Add a folder or some files that this run was made from: the other end of an artifact's lineage."""
-        _send(self._run, _artifact(name, kind, files), used=True)
+        self._mirror(lambda: _send(self._run, _artifact(name, kind, files), used=True))
 
     def summary(self, values: Mapping[str, object]) -> None:
         """Set the numbers that the list of runs shows."""
-        self._run.summary.update(dict(values))
+        self._mirror(lambda: self._run.summary.update(dict(values)))
+
+    def finish(self, exit_code: int) -> None:
+        """End the run; what the server did not take stays in its folder."""
+        self._mirror(lambda: _finish(self._run, exit_code))
+
+    def _mirror(self, what: Callable[[], object]) -> None:
+        """Tell W&B's own program something; whoever is tracked does not end because that was killed."""
+        if self._lost.is_set():
+            return
+        try:
+            what()
+        except ConnectionError as error:
+            self._lost.set()
+            log.warning(
+                "W&B's program is gone (%s); the rest of this run is not tracked. What it wrote is in %s",
+                *(error, Path(self._run.dir).parent),
+            )
+            _forget_program()
 
 
 class KeptRun(Run):
@@ -93,6 +113,7 @@ class KeptRun(Run):
 
     def __init__(self, run: Run, file: Path) -> None:
         super().__init__(run._run)
+        self._lost = run._lost
         self._file, self._begun = file, False
 
     def log(self, values: Mapping[str, float], step: int) -> None:
@@ -143,13 +164,13 @@ def open_run(
     # Or it would copy tables into the user's home, where no erasure looks; it has no setting but this.
     os.environ["WANDB_DATA_DIR"] = str(folder)
     about = {"project": project, "job_type": job_type, "name": name, "group": group or None}
-    run = _start(folder, mode, config=dict(config), **about)
+    run = Run(_start(folder, mode, config=dict(config), **about))
     try:
-        yield Run(run)
+        yield run
     except BaseException:
-        _finish(run, 1)
+        run.finish(1)
         raise
-    _finish(run, 0)
+    run.finish(0)
 
 
 @contextmanager
@@ -251,8 +272,16 @@ def _settings() -> "wandb.Settings":
     )
 
 
+def _forget_program() -> None:
+    """Let the next run start W&B's program anew; the one that is gone cannot be told so."""
+    import wandb
+
+    with suppress(ConnectionError):
+        wandb.teardown()
+
+
 def _finish(run: "wandb.Run", exit_code: int) -> None:
-    """End a run; what the server did not take stays in the run's folder."""
+    """End a run, and say what the server did not take."""
     run.finish(exit_code=exit_code)
     said = Path(run.dir).parent / "logs" / "debug-internal.log"
     if run.disabled or run.offline or not said.exists():

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ml.tracking import KeptRun, open_run, read_curve
@@ -174,3 +175,24 @@ def test_importing_the_door_does_not_import_wandb() -> None:
     code = "import sys, ml.tracking; sys.exit('wandb' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_outlives_the_death_of_wandbs_own_program(tmp_path, caplog):
+    with open_run("twin", "train", "first", {}, tmp_path / "a", "offline") as run:
+        kept = KeptRun(run, tmp_path / "curve.jsonl")
+        kept.log({"loss": 3.0}, 1)
+        for process in psutil.Process().children(recursive=True):
+            if "wandb-core" in process.name():
+                process.kill()
+                process.wait()
+        kept.log({"loss": 2.0}, 2)
+        run.table("said", ["text"], [["hello"]])
+        run.artifact("model", "model", [tmp_path / "curve.jsonl"])
+        kept.summary({"loss": 2.0})
+    with open_run("twin", "train", "second", {}, tmp_path / "b", "offline") as run:
+        run.log({"loss": 1.0}, 1)
+
+    assert [line["loss"] for line in read_curve(tmp_path / "curve.jsonl")] == [3.0, 2.0]
+    assert [r["kind"] for r in read_back(tmp_path / "b")].count("history") == 1
+    (warning,) = [r.getMessage() for r in caplog.records if "program is gone" in r.getMessage()]
+    assert str(tmp_path / "a") in warning
