@@ -29,6 +29,7 @@ from include.settings import Settings
 from include.sources import load_sources
 from include.spool import Spool
 from include.suites import SUITES
+from include.trust import shared_documents
 from include.validation import ValidationFailed
 from ml.boilerplate import LEARNED_AS, NOTHING, Boilerplate, host_of, learn_boilerplate
 from ml.chunk import chunk_document
@@ -78,11 +79,9 @@ def clean_documents(settings: Settings) -> dict[str, int]:
 
 def clean_originals(settings: Settings) -> list[CleanDocument]:
     """List the clean documents that may be learned from, by id: no copies, and none that others may have written."""
-    mark, sources = index_mark(settings), load_sources(settings)
-    doubted = [s.id for s in sources if s.trust != "own"]
     with open_documents(settings) as documents:
-        shared = documents.of_sources(doubted) if doubted else set()
-        found = documents.clean(mark)
+        shared = shared_documents(settings, documents)
+        found = documents.clean(index_mark(settings))
     return [d for d in found if not d.duplicate_of and d.id not in shared]
 
 

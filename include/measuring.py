@@ -18,12 +18,15 @@ from include.quality import refuse_features, stopped_at
 from include.records import MeasuredState, from_record, to_record
 from include.settings import Settings
 from include.spool import Spool
+from include.trust import shared_documents
 from include.validation import ValidationFailed
 from ml.style import MEASURES_VERSION, StyleRow, collisions, former_times, measure
 from ml.types import CleanDocument, digest
 
 # Documents that a worker reads and measures at a time.
 MEASURE_BATCH = 64
+# Who wrote a text of a shared source, as far as style goes: nobody's habits are learned from it.
+OTHERS = "others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ def _wanted(
     settings: Settings, documents: Documents
 ) -> tuple[dict[str, MeasuredState], "partial[Work[_Measured]]"]:
     """Name all that every row has to follow from, and how rows are made."""
-    outlines = [c for c in documents.outlines(index_mark(settings)) if not c.duplicate_of]
+    shared = shared_documents(settings, documents)
+    originals = (c for c in documents.outlines(index_mark(settings)) if not c.duplicate_of)
+    outlines = [_as_written(c, shared) for c in originals]
     fetched = {d.id: d.fetched_at for d in documents.listed()}
     former, pardoned = former_times(outlines), documents.released("feature")
     states = {
@@ -87,21 +92,28 @@ def _wanted(
         for c in outlines
         if c.id in fetched
     }
-    return states, partial(_measurer, fetched, former)
+    return states, partial(_measurer, fetched, former, shared)
 
 
 def _measurer(
-    fetched: Mapping[str, datetime], former: Mapping[str, datetime], settings: Settings
+    fetched: Mapping[str, datetime],
+    former: Mapping[str, datetime],
+    shared: frozenset[str],
+    settings: Settings,
 ) -> Work[_Measured]:
     """Make the work of the batch engine that measures clean documents by id."""
 
     def work(ids: Sequence[str]) -> list[_Measured]:
         with open_documents(settings) as documents:
             found = documents.read_clean(ids)
-        rows = (measure(d, fetched[d.id], former.get(d.id)) for d in found)
+        rows = (measure(_as_written(d, shared), fetched[d.id], former.get(d.id)) for d in found)
         return [_Measured(r, source_digest(d)) for r, d in zip(rows, found, strict=True)]
 
     return work
+
+
+def _as_written(document: CleanDocument, shared: frozenset[str]) -> CleanDocument:
+    return replace(document, author=OTHERS) if document.id in shared else document
 
 
 def _rows(spooled: Spool, failing: set[str]) -> Iterable[StyleRow]:

@@ -6,11 +6,17 @@ Looked up where it is needed and kept nowhere else, so that the file holds for w
 import logging
 from collections.abc import Collection
 
-from include.documents import open_documents
+from include.documents import Documents, open_documents
 from include.settings import Settings
 from include.sources import load_sources
 
 log = logging.getLogger(__name__)
+
+
+def shared_documents(settings: Settings, documents: Documents) -> frozenset[str]:
+    """Name all documents that others may have written on."""
+    sources = [s.id for s in load_sources(settings) if s.trust == "shared"]
+    return frozenset(documents.of_sources(sources)) if sources else frozenset()
 
 
 class Trust:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from own_texts import clean_all, entry, own_world, prose, write_entries
 from pyarrow import parquet
 
@@ -49,6 +50,25 @@ def test_only_what_changed_is_measured_and_written(
     assert measuring.store_features(world) == {"rows": 1, "materialized": 2}
     assert measured == ["https://own.example/1/"]
     assert measuring.store_features(world) == {"rows": 0, "materialized": 0}
+
+
+def test_what_others_may_have_written_is_measured_but_is_no_habit_of_the_author(
+    world: Settings,
+) -> None:
+    clean_all(world)
+    measuring.store_features(world)
+    with open_features(world) as features:
+        alone = features.author_style(FEATURE_SERVICE, world.author)
+    sources = yaml.safe_load(world.sources_file.read_text())
+    sources["sources"][0]["trust"] = "shared"
+    world.sources_file.write_text(yaml.safe_dump(sources))
+
+    assert measuring.store_features(world)["rows"] == 3
+    assert measuring.store_features(world) == {"rows": 0, "materialized": 0}
+    with open_features(world) as features:
+        assert features.author_style(FEATURE_SERVICE, measuring.OTHERS) == alone
+        with pytest.raises(LookupError, match="No style of author"):
+            features.author_style(FEATURE_SERVICE, world.author)
 
 
 def test_the_size_of_the_batches_changes_nothing(
