@@ -80,6 +80,8 @@ def _answer(
     left = {file: e for file, e in files.items() if not file.exists()}
     if not left:
         return 0
+    # Only a model whose files are what was published.
+    adapter = registry.model_files(settings, model) if adapter else None
     generator = load_generator(base_folder(settings, model if adapter else ""), adapter)
     for number, (file, example) in enumerate(left.items(), 1):
         said = generator.complete(

@@ -11,7 +11,7 @@ from ml.files import write_whole
 from ml.fingerprint import tokenizer_fingerprint
 from ml.generate import BASE_FILE, COMMIT_FILE, TOKENIZER_FILE, load_base
 from ml.hub import commit_of
-from ml.models import identity, lora_layers
+from ml.models import four_bits, identity, lora_layers
 from ml.recipe import Recipe, Weights
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def load_trainable(base: str, weights: Weights, report: Callable[[str], None]) -
     from transformers import BitsAndBytesConfig
 
     gpu = torch.cuda.is_available()
-    if weights == "full" or (weights == "auto" and not gpu):
+    if weights == "full" or (weights == "auto" and not (gpu and four_bits(base))):
         return load_base(base)
     quantized = BitsAndBytesConfig(
         load_in_4bit=True,

@@ -83,6 +83,12 @@ def learning_rate(name: str) -> float:
     return float(facts.get("learning_rate", _catalogue()["learning_rate"]))
 
 
+def four_bits(name: str) -> bool:
+    """Tell whether a model is fine-tuned over 4-bit weights on a GPU; unknown ones are."""
+    facts = _find(name)
+    return facts is None or str(facts["precision"]).endswith("4-bit")
+
+
 def catalogue_names() -> dict[str, str]:
     """Return the catalogue's models with their names on the hub, empty for what is no model of the hub."""
     models: dict[str, Mapping[str, Any]] = _catalogue()["models"]

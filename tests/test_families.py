@@ -114,7 +114,7 @@ def test_a_fresh_adapter_is_the_same_for_the_same_seed_and_changes_nothing_yet(
 
     def fresh(seed: int) -> dict[str, Any]:
         recipe = Recipe(lora_rank=4, seed=seed)
-        model = adapt(str(tiny_base), load_trainable(str(tiny_base), print), recipe)
+        model = adapt(str(tiny_base), load_trainable(str(tiny_base), "full", print), recipe)
         assert (width_of(model, 100), width_of(model, 9000)) == (100, 1024)
         return {n: p for n, p in model.named_parameters() if p.requires_grad}
 

@@ -157,6 +157,33 @@ def test_what_spoils_a_training_is_a_sentence_and_neither_registers_nor_unseats_
     assert before[1] is not None
 
 
+@pytest.mark.parametrize(
+    ("dataset_id", "recipe", "said"),
+    [
+        (
+            "d1",
+            "recipe: {learning_rate: 0}\n",
+            "learning_rate of the recipe is 0.*nothing would be",
+        ),
+        ("empty", "", "None of the 0 examples is for training"),
+    ],
+)
+def test_so_is_a_learning_rate_of_nothing_and_a_dataset_without_examples(
+    spoilable: Settings, tmp_path: Path, dataset_id: str, recipe: str, said: str
+) -> None:
+    mark = registry.read_dataset(spoilable, "d1").fingerprint
+    empty = DatasetVersion("empty", "", mark, datetime.now(UTC), {}, {}, {})
+    registry.write_dataset(spoilable, empty, [], [], "")
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    before = registry.list_models(spoilable), registry.champion(spoilable)
+    named = str(tmp_path / "recipe.yaml") if recipe else ""
+
+    with pytest.raises(ValueError, match=said):
+        train_model(spoilable.model_copy(update={"recipe": named}), dataset_id)
+
+    assert (registry.list_models(spoilable), registry.champion(spoilable)) == before
+
+
 def test_a_base_model_that_is_nowhere_is_a_sentence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

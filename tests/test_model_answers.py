@@ -61,3 +61,16 @@ def test_without_a_champion_the_base_answers_alone_and_by_default_nobody_does(
 
     assert answer_prompts(world.model_copy(update={"dataset_negatives": 1}))["answered"] == 1
     assert {how for said in kept_answers(world).values() for how, _ in said} == {"base"}
+
+
+def test_a_champion_whose_weights_were_changed_answers_nothing(
+    world: Settings, served: tuple[Settings, str]
+) -> None:
+    registry.move_champion(world, served[1])
+    weights = registry.model_folder(world, served[1]) / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+
+    with pytest.raises((OSError, ValueError), match="adapter_model.safetensors"):
+        answer_prompts(world)
+
+    assert not kept_answers(world)

@@ -12,6 +12,7 @@ from ml.models import (
     GIGABYTE,
     Machine,
     check_fits,
+    four_bits,
     hub_name,
     identity,
     learning_rate,
@@ -142,3 +143,8 @@ def test_a_copy_is_the_same_model_and_a_changed_one_is_not(tiny_base: Path, tmp_
 
 def test_this_machine_has_memory() -> None:
     assert this_machine().memory > GIGABYTE
+
+
+def test_a_gpu_trains_over_four_bits_what_the_catalogue_says_and_what_it_does_not_know():
+    assert four_bits("Qwen2.5-7B") and four_bits("somebody/unknown")
+    assert not four_bits("tiny") and not four_bits("/cache/tiny-3828751bd78e9307")

@@ -110,7 +110,7 @@ def plain_loop(
     from transformers import get_cosine_schedule_with_warmup
 
     conversation = load_conversation(base)
-    model = adapt(base, load_trainable(base, print), recipe)
+    model = adapt(base, load_trainable(base, "full", print), recipe)
     taught = [e for e in examples if e.split == "train"]
     rows = sft_rows(conversation, taught, recipe.max_length)
     count = recipe.sft_steps * recipe.batch
