@@ -11,9 +11,8 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from twin_airflow.assets import CANDIDATE, CHAMPION
+from twin_airflow.pages import DECISION, page_address
 from twin_airflow.verbs import DEFAULT_ARGS, run_verb, verb
-
-VERDICT = "{% set v = ti.xcom_pull(task_ids='decide_promotion') %}* {{ v.reasons | join('\n* ') }}\n\n{{ v.report }}"
 
 
 @dag(
@@ -22,6 +21,7 @@ VERDICT = "{% set v = ti.xcom_pull(task_ids='decide_promotion') %}* {{ v.reasons
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    user_defined_macros={"page_address": page_address},
     doc_md=__doc__,
     tags=["serving"],
 )
@@ -39,7 +39,7 @@ def promote_model() -> None:
     ask_a_person = HITLOperator(
         task_id="ask_a_person",
         subject="Promote model {{ ti.xcom_pull(task_ids='next_candidate') }}?",
-        body=VERDICT,
+        body=DECISION,
         options=["Promote", "Keep the champion"],
         response_timeout=timedelta(days=3),
         retries=0,

@@ -14,7 +14,8 @@ from ml.types import CleanDocument
 SHOWN_WORDS = 70
 # What is asked, where the answer stands, and the answer.
 Found = tuple[str, str, int, int, str]
-_Described = ast.Module | ast.ClassDef | ast.FunctionDef
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Described = ast.Module | ast.ClassDef | _Function
 
 
 def from_code(document: CleanDocument) -> Iterator[Found]:
@@ -23,18 +24,13 @@ def from_code(document: CleanDocument) -> Iterator[Found]:
         return
     try:
         tree = ast.parse(document.text)
-    except (
-        SyntaxError,
-        ValueError,
-    ):  # a file for another Python describes nothing that we could name
+    except (SyntaxError, ValueError):  # of another Python: it describes nothing that we could name
         return
     text = _Lines(document.text)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
+        if isinstance(node, _Described) and ast.get_docstring(node):
             yield from _explanation(text, node)
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, _Function):
                 yield _function(text, node)
 
 
@@ -51,7 +47,7 @@ class _Lines:
         return self.text[self.starts[first - 1] : self.starts[min(last, len(self.lines))]]
 
 
-def _function(text: _Lines, node: ast.FunctionDef) -> Found:
+def _function(text: _Lines, node: _Function) -> Found:
     """Ask for a function by its name and the first line of its docstring."""
     source = text.between(node.lineno, node.end_lineno or node.lineno).rstrip("\n")
     start = text.starts[node.lineno - 1]

@@ -67,13 +67,13 @@ def states(run: dict) -> dict[str, str]:
     return {name: task["state"] for name, task in run["tasks"].items()}
 
 
-def test_the_form_shows_the_reasons_and_where_the_report_is(told, world):
+def test_the_form_shows_the_reasons_and_opens_the_decision_record(told):
     form = told["Keep the champion"]["form"]
 
     assert form["subject"] == "Promote model m1?"
     assert form["options"] == ["Promote", "Keep the champion"]
     assert "Held-out loss is surely lower than that of its base model" in form["body"]
-    assert str(Path(registry.read_verdict(world, "m1")["report"])) in form["body"]
+    assert "[Decision record](/twin/pages/verdicts/m1.html)" in form["body"]
 
 
 def test_whoever_keeps_the_champion_ends_the_run_without_a_roll_out(told, world):

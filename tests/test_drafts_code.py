@@ -25,6 +25,14 @@ def test_a_function_is_written_from_its_name_and_the_first_line_of_its_descripti
     assert draft.answer.startswith("def rotate") and draft.answer.endswith("'.1'")
 
 
+def test_an_asynchronous_function_is_one_too() -> None:
+    code = cleaned(
+        PROGRAM.replace("def rotate", "async def rotate"), kind="code", url="https://x/log.py"
+    )
+
+    assert sorted(d.task for d in draft_samples(code)) == ["code", "explain"]
+
+
 def test_a_description_explains_the_code_that_follows_it_and_is_found_where_its_span_says() -> None:
     code = cleaned(PROGRAM, kind="code", url="https://x/blob/log.py")
 

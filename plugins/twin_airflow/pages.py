@@ -21,6 +21,13 @@ LOCKED = {
 }
 
 
+# What a person is shown who decides on a model, in Markdown; for a DAG that knows `page_address`.
+DECISION = (
+    "{% set v = ti.xcom_pull(task_ids='decide_promotion') %}* {{ v.reasons | join('\n* ') }}\n\n"
+    "[Decision record]({{ page_address(v.report) }})"
+)
+
+
 class PageLink(BaseOperatorLink):
     """A button on a task that opens the page whose file the task's result names under `key`."""
 
@@ -34,12 +41,16 @@ class PageLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return the page's address; empty where the task has drawn none. `ti_key` is the running task itself."""
-        from include.drawn_pages import page_path
-
         result = ti_key.xcom_pull(task_ids=operator.task_id)
-        file = result.get(self._key) if isinstance(result, dict) else None
-        path = page_path(platform_settings(), Path(file)) if file else ""
-        return f"{PREFIX}/pages/{quote(path)}" if path else ""
+        return page_address(result.get(self._key) if isinstance(result, dict) else None)
+
+
+def page_address(file: str | None) -> str:
+    """Return where the UI shows the page of a file; empty for what is none."""
+    from include.drawn_pages import page_path
+
+    path = page_path(platform_settings(), Path(file)) if file else ""
+    return f"{PREFIX}/pages/{quote(path)}" if path else ""
 
 
 async def pages(
