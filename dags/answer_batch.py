@@ -1,8 +1,10 @@
 """Answer many questions through the endpoint, from a file or a collection; the answers go to MongoDB.
 
 A file is JSON lines or CSV with a column `question` and, if you like, `id`; `collection:NAME` reads
-records of MongoDB. Started again, it goes on: what is answered is not asked again. The answers are in
-the collection `batch_answers`, each with its sources, its model and its trace.
+records of MongoDB. Started again, it goes on: what is answered is not asked again, but for another
+question, model or length under the same id. The answers are in the collection `batch_answers`: find them by
+`batch` and `row`, each with what was asked, its sources, its model and its trace; the last `at` is the newest.
+It takes as long as it takes: seconds for each row.
 """
 
 from datetime import datetime
@@ -16,7 +18,7 @@ from twin_airflow.verbs import DEFAULT_ARGS, verb
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULT_ARGS,
+    default_args=DEFAULT_ARGS | {"execution_timeout": None},
     params={
         "where": Param(
             type="string",

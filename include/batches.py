@@ -1,4 +1,4 @@
-"""The part of the door to MongoDB that keeps answers to many questions at once: each row's, once."""
+"""The part of the door to MongoDB that keeps answers to many questions at once: to each ask, once."""
 
 from collections.abc import Mapping
 
@@ -16,10 +16,10 @@ class Batches(Collections):
         return self._all(collection)
 
     def batch_answers(self, batch: str) -> dict[str, Record]:
-        """Return the answers of a batch by their rows."""
+        """Return the answers of a batch by what was asked; a row that was asked otherwise before has several."""
         found = self._collection(ANSWERS).find({"batch": batch})
-        return {str(r["row"]): r for r in found}
+        return {str(r["_id"]): r for r in found}
 
-    def put_batch_answer(self, answer_id: str, answer: Mapping[str, object]) -> None:
-        """Keep the answer to one row; a second one replaces the first."""
-        self._replace(ANSWERS, {answer_id: dict(answer)})
+    def put_batch_answer(self, ask_id: str, answer: Mapping[str, object]) -> None:
+        """Keep the answer to one ask; a second one replaces the first."""
+        self._replace(ANSWERS, {ask_id: dict(answer)})

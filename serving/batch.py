@@ -4,9 +4,10 @@
     questions.csv       the same as columns
     collection:NAME     the same as records of MongoDB
 
-A run goes on where a killed one ended: a row that is answered is not asked again, and its seed comes
-from its id, so that whoever asks it again hears the same. What was refused is kept with its reason
-and asked again by the next run.
+What is asked is a row's id and question, the model's name and the number of tokens: asked once in each batch,
+and kept beside what was asked under that id before. A run goes on where a killed one ended; a row's seed
+comes from its id, so that whoever asks it again hears the same. What was refused is kept with its
+reason and asked again by the next run.
 """
 
 import csv
@@ -41,23 +42,28 @@ def answer_batch(
 ) -> dict[str, object]:
     """Answer every row that has no answer yet; returns the batch's name and counts."""
     batch = name or where.removeprefix(COLLECTION).rpartition("/")[2]
-    rows = dict(_rows(settings, where))
+    asked = {"model": model, "max_tokens": int(max_tokens)}
+    rows = {_ask_id(batch, row, asked): row for row in _rows(settings, where)}
     with open_documents(settings) as documents:
-        known = documents.batch_answers(batch)
-        done = {r for r in rows if not known.get(r, {"error": "new"})["error"]}
-        asking = {r: q for r, q in rows.items() if r not in done}
+        known, refused = documents.batch_answers(batch), 0
+        asking = {a: row for a, row in rows.items() if known.get(a, {"error": "new"})["error"]}
         with _client(settings) as http, ThreadPoolExecutor(AT_ONCE) as callers:
-            asked = {"model": model, "max_tokens": int(max_tokens)}
-            waiting = [callers.submit(_ask, http, r, q, asked) for r, q in asking.items()]
+            waiting = {callers.submit(_ask, http, *row, asked): a for a, row in asking.items()}
             try:
                 for number, future in enumerate(as_completed(waiting), start=1):
-                    answer = {**future.result(), "batch": batch, "at": datetime.now(UTC)}
-                    documents.put_batch_answer(digest("batch", batch, answer["row"]), answer)
+                    told = {"batch": batch, "asked": asked, "at": datetime.now(UTC)}
+                    answer = future.result() | told
+                    documents.put_batch_answer(waiting[future], answer)
+                    refused += bool(answer["error"])
                     log.info("%s: %d of %d", batch, number, len(waiting))
             finally:
                 callers.shutdown(wait=False, cancel_futures=True)
-        failed = [a for a in documents.batch_answers(batch).values() if a["error"]]
-    return {"batch": batch, "rows": len(rows), "asked": len(asking), "refused": len(failed)}
+    return {"batch": batch, "rows": len(rows), "asked": len(asking), "refused": refused}
+
+
+def _ask_id(batch: str, row: tuple[str, str], asked: Record) -> str:
+    """Name one ask of a batch: another question, model or length under the same id is another one."""
+    return digest("batch", batch, *row, json.dumps(asked, sort_keys=True))
 
 
 def _client(settings: Settings) -> httpx.Client:
@@ -65,7 +71,7 @@ def _client(settings: Settings) -> httpx.Client:
     return httpx.Client(base_url=settings.endpoint(), headers=headers, timeout=150, trust_env=False)
 
 
-def _ask(http: httpx.Client, row: str, question: str, asked: dict[str, object]) -> dict[str, Any]:
+def _ask(http: httpx.Client, row: str, question: str, asked: Record) -> dict[str, Any]:
     """Ask one question; what the endpoint refuses for good is an answer with an error."""
     body = {
         **asked,

@@ -60,6 +60,7 @@ def describe(dag) -> dict:
         "params": list(kept.params),
         "then": {t.task_id: sorted(t.downstream_task_ids) for t in kept.tasks},
         "retries": {t.task_id: t.retries for t in kept.tasks},
+        "limits": {t.task_id: t.execution_timeout for t in kept.tasks},
     }
 
 

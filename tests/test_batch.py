@@ -35,8 +35,10 @@ def world(answering):
 
 
 def answers(world, batch):
+    """Read the newest answer to each row."""
     with open_documents(world) as documents:
-        return documents.batch_answers(batch)
+        kept = documents.batch_answers(batch).values()
+    return {a["row"]: a for a in sorted(kept, key=lambda a: a["at"])}
 
 
 def write(folder, name, rows):
@@ -56,6 +58,38 @@ def test_every_row_of_a_file_is_answered_with_its_sources_and_only_once(world, t
     assert [a["abstained"] for r, a in told.items() if r != "a"] == [True]
     assert answer_batch(world, where, max_tokens=4)["asked"] == 0
     assert answers(world, "ask.jsonl") == told
+
+
+def test_another_question_under_the_same_name_and_id_is_asked_and_both_answers_are_kept(
+    world, tmp_path
+):
+    asked = []
+    for folder, question in (("a", QUESTION), ("b", UNKNOWN), ("a", QUESTION)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        where = write(tmp_path / folder, "same.jsonl", [{"id": "1", "question": question}])
+        asked.append(answer_batch(world, where, max_tokens=4)["asked"])
+    with open_documents(world) as documents:
+        kept = documents.batch_answers("same.jsonl").values()
+
+    assert asked == [1, 1, 0]
+    assert {(a["row"], a["question"], a["abstained"]) for a in kept} == {
+        ("1", QUESTION, False),
+        ("1", UNKNOWN, True),
+    }
+
+
+def test_another_model_or_length_is_asked_anew_and_each_once(world, tmp_path, answering):
+    where = write(tmp_path, "options.jsonl", [{"id": "1", "question": QUESTION}])
+    named = f"twin@{answering.slot.state().model_id}"
+    options = [("twin", 4), (named, 4), ("twin", 5)]
+    first, again = (
+        [answer_batch(world, where, "options", *o)["asked"] for o in options] for _ in range(2)
+    )
+    with open_documents(world) as documents:
+        kept = documents.batch_answers("options").values()
+
+    assert (first, again) == ([1, 1, 1], [0, 0, 0])
+    assert {(a["asked"]["model"], a["asked"]["max_tokens"]) for a in kept} == set(options)
 
 
 def test_a_table_and_a_collection_are_read_too(world, tmp_path):

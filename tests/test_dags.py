@@ -197,6 +197,15 @@ def test_a_task_that_fails_is_tried_again_unless_it_only_says_that_something_fai
     assert set(retries.values()) == {2}
 
 
+def test_what_takes_as_long_as_what_it_is_given_has_no_limit_in_time(told):
+    limits = {name: set(d["limits"].values()) for name, d in told.airflow["dags"].items()}
+
+    assert {name for name, its in limits.items() if its == {None}} == {
+        *("answer_batch", "answer_prompts", "compare_training", "finetune_model", "search_recipe"),
+    }
+    assert {t for its in limits.values() for t in its} == {None, "0:30:00"}
+
+
 def test_a_bad_source_turns_red_and_the_others_are_stored(told):
     tasks = told.airflow["runs"]["ingest_documents"]["tasks"]
     crawls = {t["label"]: t for name, t in tasks.items() if name.startswith("crawl_source")}
