@@ -6,7 +6,8 @@ an index without the held-out texts and whatever repeats them, so that none of t
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -73,6 +74,28 @@ class Gathered:
     support: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The answer path as serving takes it; `blind` is its library without the held-out texts."""
+
+    library: Library
+    blind: Library
+    voice: Voice
+    settings: Settings
+
+    def ask(self, question: str) -> Ask:
+        """Ask a question of an author's texts."""
+        steps = choose_steps(self.settings.answer_steps, {})
+        return Ask(question, self.settings.author, limit=DEEP, steps=steps)
+
+    def aloud(self, question: str) -> Prepared:
+        """Prepare what a model is asked, whatever is found.
+
+        What is left of the library answers less well, and is to be kept to all the same.
+        """
+        return prepare(self.ask(question), self.blind, self.voice, 0.0)
+
+
 def gather_material(settings: Settings, examples: Sequence[Example]) -> Gathered:
     """Gather what models are measured on, from a dataset's examples and the stores."""
     kept = held_out(examples)
@@ -95,6 +118,21 @@ def gather_material(settings: Settings, examples: Sequence[Example]) -> Gathered
     )
     measured = {"separation": support.separation, "calibration_error": support.error}
     return Gathered(material, answers, voices, measured)
+
+
+def retrieve_notes(settings: Settings, examples: Sequence[Example]) -> list[Example]:
+    """Ask the held-out examples as the endpoint would, with what the answer path finds in place of their own notes.
+
+    Those that a dataset gives them are made of the answer itself.
+    """
+    kept = held_out(examples)
+    tested = [d for d in clean_originals(settings) if d.author == settings.author and d.id in kept]
+    with _open_path(settings, open_embedder(settings), tested) as path:
+        return [
+            replace(e, messages=(*path.aloud(e.messages[-2].content).messages, e.messages[-1]))
+            for e in examples
+            if e.split == "test"
+        ]
 
 
 def _likeness(
@@ -149,23 +187,32 @@ def _ask(
         *held_out_questions(_chunks(settings, embedder, tested)),
         *unanswerable_questions(),
     ]
-    steps = choose_steps(settings.answer_steps, {})
-    asks = {q.text: Ask(q.text, settings.author, limit=DEEP, steps=steps) for q in questions}
+    with _open_path(settings, embedder, tested) as path:
+        asks = {q.text: path.ask(q.text) for q in questions}
+        prepared = {
+            t: prepare(a, path.library, path.voice, settings.abstain_below) for t, a in asks.items()
+        }
+        found = {
+            t: [Hit(f.chunk, f.score) for f in search_passages(a, path.library)]
+            for t, a in asks.items()
+        }
+        fair = [q for q in questions if q.relevant or not is_told(q.text, found[q.text])]
+        aloud = [path.aloud(q.text) for q in fair if q.relevant]
+    measured = _measure(fair, found, prepared)
+    log.info("the answer path: %s", ", ".join(f"{k} {v:.2f}" for k, v in measured.items()))
+    return [Asked(p.messages, _shown(p)) for p in aloud if p.sources], measured
+
+
+@contextmanager
+def _open_path(
+    settings: Settings, embedder: Embedder, tested: Sequence[CleanDocument]
+) -> Iterator[_Path]:
+    """Open the answer path, with all texts and without those that are held out."""
     with open_features(settings) as features, open_colours(settings) as colours:
         style = features.author_style(FEATURE_SERVICE, settings.author)
         voice = Voice(author_name(settings), style, evidence_tokens=settings.evidence_tokens)
         library, stored = _library(settings, embedder, colours, [d.id for d in tested])
-        prepared = {t: prepare(a, library, voice, settings.abstain_below) for t, a in asks.items()}
-        found = {
-            t: [Hit(f.chunk, f.score) for f in search_passages(a, library)] for t, a in asks.items()
-        }
-        fair = [q for q in questions if q.relevant or not is_told(q.text, found[q.text])]
-        blind = _blind(settings, library, stored, tested)
-        # A model is asked aloud whatever is found: what is left answers less well, and is to be kept to all the same.
-        aloud = [prepare(asks[q.text], blind, voice, 0.0) for q in fair if q.relevant]
-    measured = _measure(fair, found, prepared)
-    log.info("the answer path: %s", ", ".join(f"{k} {v:.2f}" for k, v in measured.items()))
-    return [Asked(p.messages, _shown(p)) for p in aloud if p.sources], measured
+        yield _Path(library, _blind(settings, library, stored, tested), voice, settings)
 
 
 def _blind(

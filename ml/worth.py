@@ -1,17 +1,17 @@
 """Is training worth it? One table and one picture: the untrained model helped by its prompt, beside the trained ones.
 
-All answer the same questions. What differs is how the prompt is reshaped, or which adapter speaks. Pure: scores in,
-table, page and picture out.
+All answer the same questions. What differs is whether the prompt holds what the answer path finds, or examples of the
+voice, and which adapter speaks. Pure: scores in, table, page and picture out.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
-from ml.evaluate import Scores, Speaks
-from ml.types import Message
+from ml.evaluate import Material, Scores, Speaks
+from ml.types import Example, Message
 from ml.verdict_page import STYLE
 
 Reshape = Callable[[Sequence[Message]], tuple[Message, ...]]
@@ -26,7 +26,14 @@ COLUMNS = (
     ("tokens_per_second", "tokens a second", True),
 )
 DRAWN = ("heldout_loss", "likeness", "grounded")
-_NOTES = re.compile(r"\n?<note \d+>\n.*?\n</note>", re.DOTALL)
+# What a reader has to know to compare the rows.
+CAPTION = (
+    "Every row is asked the same questions; the best of a column is marked. Rows with passages are shown what the "
+    "answer path finds for each question in an index without the held-out texts and whatever repeats them: nothing for "
+    "a wish for a text, such as to continue one, as when the twin is served. No other row is shown a passage. "
+    "Groundedness is measured against those passages in every row, shown or not."
+)
+_NOTES = re.compile(r"\n?<note \d+[^>\n]*>\n.*?\n</note>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +57,32 @@ class Reshaped:
 
 
 def as_it_is(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Ask as the twin is asked: with its notes."""
+    """Ask with nothing put before the question."""
     return tuple(messages)
 
 
-def without_notes(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Ask without anything retrieved."""
+def has_notes(example: Example) -> bool:
+    """Tell whether a prompt shows passages."""
+    return _NOTES.search(example.messages[0].content) is not None
+
+
+def without_notes(material: Material) -> Material:
+    """Ask the same questions without anything retrieved; attacks keep what they hide in their notes."""
+    return replace(
+        material,
+        tested=[replace(e, messages=_bare(e.messages)) for e in material.tested],
+        asked=[replace(a, messages=_bare(a.messages)) for a in material.asked],
+    )
+
+
+def _bare(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(
         Message(m.role, _NOTES.sub("", m.content)) if m.role == "system" else m for m in messages
     )
 
 
 def with_voice(shown: Sequence[Sequence[Message]]) -> Reshape:
-    """Ask with notes, and after examples of the author's answers, as earlier turns of the conversation."""
+    """Ask after examples of the author's answers, as earlier turns of the conversation."""
     turns = [m for example in shown for m in example if m.role != "system"]
 
     def reshape(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -92,10 +112,11 @@ def draw_page(
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>Is training worth it?</title><style>{STYLE} img {{ max-width: 100%; }}</style>"
-        f'<h1>Is training worth it?</h1><p class="soft">Every row answers the same questions; the best of a column '
-        f"is marked.</p><table><tr><th></th>{heads}</tr>{body}</table>"
+        f'<h1>Is training worth it?</h1><p class="soft">{escape(CAPTION)}</p>'
+        f"<table><tr><th></th>{heads}</tr>{body}</table>"
         f'<img src="{escape(picture)}" alt="The table and the learning curve as a picture">'
-        f"<h2>Held-out loss by share of the documents</h2><table>{learned}</table>"
+        '<h2>Held-out loss by share of the documents</h2><p class="soft">Of SFT, without passages.</p>'
+        f"<table>{learned}</table>"
         f"<h2>What was compared</h2><table>{told}</table></html>"
     )
 

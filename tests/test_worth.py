@@ -1,19 +1,30 @@
-"""Is training worth it (ml/worth.py, include/worth.py): the same questions in five ways; a table and a picture."""
+"""Is training worth it (ml/worth.py, include/worth.py): the same questions in six ways; a table and a picture."""
 
 import json
 
 import pytest
 from own_texts import own_artifacts
 
+from include.cleaning import clean_originals
 from include.manifests import artifacts_root
-from include.registry import read_model
+from include.material import retrieve_notes
+from include.registry import read_examples, read_model
 from include.worth import SHARES, compare_training
-from ml.evaluate import Scores
+from ml.evaluate import Asked, Material, Scores
 from ml.prompts import twin_messages
-from ml.types import Message
-from ml.worth import Reshaped, as_it_is, draw_page, with_voice, without_notes
+from ml.splits import held_out, repeats
+from ml.types import Example, Message, Span
+from ml.worth import (
+    CAPTION,
+    Reshaped,
+    as_it_is,
+    draw_page,
+    has_notes,
+    with_voice,
+    without_notes,
+)
 
-NOTED = twin_messages("Why?", ["A rope.", "A\nknot."], {}, "Ada")
+NOTED = twin_messages("Why?", ["A rope.", "A\nknot."], {}, "Ada", shared={2})
 SHOWN = (Message("system", "s"), Message("user", "How?"), Message("assistant", "So."))
 
 
@@ -30,18 +41,24 @@ class Echo:
         return len(said)
 
 
-def test_without_notes_nothing_retrieved_is_left_in_the_prompt() -> None:
-    bare = without_notes(NOTED)
+def test_without_notes_nothing_retrieved_is_left_in_a_prompt_and_all_else_is() -> None:
+    said = Message("assistant", "So.")
+    noted = Example((*NOTED, said), Span("d", "r", 0, 3), "answer", "test")
+    material = Material([noted], [noted], lambda text: 0.0, [Asked(NOTED, ("A rope.",))])
 
-    assert "rope" in NOTED[0].content and "note 1" not in bare[0].content
-    assert "rope" not in bare[0].content and "knot" not in bare[0].content
-    assert bare[0] == twin_messages("Why?", [], {}, "Ada")[0] and bare[1] == NOTED[1]
-    assert as_it_is(NOTED) == NOTED
+    bare = without_notes(material)
+
+    assert "others write here" in NOTED[0].content
+    plain = twin_messages("Why?", [], {}, "Ada")
+    assert bare.tested[0].messages == (*plain, said)
+    assert bare.asked == [Asked(plain, ("A rope.",))]
+    assert bare.trained == [noted]
 
 
 def test_examples_of_the_voice_stand_between_the_system_and_the_question() -> None:
     asked = with_voice([SHOWN])(NOTED)
 
+    assert as_it_is(NOTED) == NOTED
     assert [m.role for m in asked] == ["system", "user", "assistant", "user"]
     assert asked[1:3] == SHOWN[1:] and asked[-1] == NOTED[-1]
 
@@ -62,7 +79,36 @@ def test_the_page_marks_the_best_of_each_column() -> None:
     page = draw_page(rows, {25: 3.0, 100: 2.0}, {"dataset": "d1"}, "d1.png")
 
     assert "<td class=good>2.000</td>" in page and "<td class=good>0.200</td>" in page
-    assert "<td>3.000</td>" in page and "&lt;a&gt;" in page and 'src="d1.png"' in page
+    assert (
+        CAPTION in page
+        and "<td>3.000</td>" in page
+        and "&lt;a&gt;" in page
+        and 'src="d1.png"' in page
+    )
+
+
+@pytest.mark.services
+def test_passages_are_retrieved_and_never_the_answer_itself(served):
+    world, model_id = served
+    examples = read_examples(world, read_model(world, model_id).dataset_id)
+    tested = [e for e in examples if e.split == "test"]
+    texts = [d.text for d in clean_originals(world) if d.id in held_out(examples)]
+
+    noted = retrieve_notes(world, examples)
+
+    assert [e.messages[1:] for e in noted] == [e.messages[1:] for e in tested]
+    shown = {
+        task: [has_notes(e) for e in noted if e.task == task] for task in ("answer", "continue")
+    }
+    assert all(shown["answer"]) and shown["answer"]
+    # Who wants a text continued is not asking for anything that could be looked up.
+    assert not any(shown["continue"]) and shown["continue"]
+    found, kept = ([e.messages[0].content for e in those] for those in (noted, tested))
+    assert (
+        sum(repeats(found, texts, world.leak_words))
+        == 0
+        < sum(repeats(kept, texts, world.leak_words))
+    )
 
 
 @pytest.mark.services
@@ -78,15 +124,18 @@ def test_prompting_and_training_are_compared_on_the_same_questions(served, tmp_p
     assert list(found["table"]) == [
         "base",
         "base + passages",
-        "base + passages + examples",
+        "base + examples",
         "SFT",
         "SFT + DPO",
+        "SFT + DPO + passages",
     ]
     losses = {name: row["heldout_loss"] for name, row in found["table"].items()}
-    assert losses["SFT"] < losses["base + passages"]
-    assert len(set(losses.values())) == 5
+    assert losses["SFT"] < losses["base"]
+    assert losses["SFT + DPO + passages"] < losses["base + passages"]
+    assert len(set(losses.values())) == 6
     assert list(found["curve"]) == list(SHARES)
-    assert max(found["curve"].values()) < losses["base + passages"]
+    assert max(found["curve"].values()) < losses["base"]
+    assert found["curve"][100] == pytest.approx(losses["SFT"], abs=1e-3)
     kept = artifacts_root(world) / "worth"
     dataset_id = read_model(world, model_id).dataset_id
     assert json.loads((kept / f"{dataset_id}.json").read_text())["rows"]["SFT"]["loss"]
