@@ -19,6 +19,7 @@ from include.job_words import complaint
 from include.settings import Settings
 from ml.search_page import Ended, Trial
 from ml.space import Dimension, Space, varied
+from ml.splits import held_out
 from ml.tracking import Run
 from ml.train import Recipe, train
 from ml.types import Example, Preference
@@ -157,7 +158,11 @@ def _run_trial(config: dict[str, Any], given: Given) -> None:
     recipe = varied(given.recipe, config)
     said = _Teller(tune.report)
     folder = Path(given.folder) / "trials" / name
-    metrics = train(given.base, given.examples, given.preferences, recipe, folder, said, log.info)
+    metrics = train(
+        *(given.base, given.examples, given.preferences, recipe, folder, said, log.info),
+        # What judges the trials is of the training part: it is no test, and may be looked at on the way.
+        watched=held_out(given.examples),
+    )
     said.end(recipe.sft_steps + 1, float(metrics["heldout_loss_after"]))
 
 

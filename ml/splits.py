@@ -41,8 +41,13 @@ def find_kin(documents: Sequence[CleanDocument]) -> dict[str, str]:
 
     Runs of twelve words are compared: what is shorter is an author's way of speaking, and makes nobody kin.
     """
-    ordered = sorted(documents, key=lambda d: d.id)
-    runs, owners = _runs(shingle([d.text for d in ordered]), KIN_RUN)
+    return kin_of({d.id: d.text for d in documents})
+
+
+def kin_of(texts: Mapping[str, str]) -> dict[str, str]:
+    """Name the family of each text by one of its members, as `find_kin` does of documents."""
+    ordered = sorted(texts)
+    runs, owners = _runs(shingle([texts[i] for i in ordered]), KIN_RUN)
     cuts = np.searchsorted(owners, np.arange(1, len(ordered)))
     alike = overlapping_rows([(runs, owners)], len(ordered))
     found = np.split(runs, cuts)
@@ -52,7 +57,7 @@ def find_kin(documents: Sequence[CleanDocument]) -> dict[str, str]:
         common = shared(rows[i], rows[j])
         if common >= KIN_RUNS or common >= KIN_SHARE * min(rows[i].size, rows[j].size):
             head[_root(head, j)] = _root(head, i)
-    return {d.id: ordered[_root(head, i)].id for i, d in enumerate(ordered)}
+    return {name: ordered[_root(head, i)] for i, name in enumerate(ordered)}
 
 
 def split_documents(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ml.adapters import adapt, load_trainable, refuse_strange, width_of, write_adapter
 from ml.checkpoints import last_checkpoint, read_state
@@ -28,7 +28,7 @@ from ml.types import Example, Preference
 LARGE = 50_000_000
 # Checkpoints of one stage, and looks at the held-out loss.
 CHECKPOINTS, LOOKS = 4, 4
-# Held-out samples that a training looks at on its way; all of them are measured before and after.
+# Samples of the watching documents (ml/watched.py) that a training looks at on its way.
 WATCHED = 24
 # What transformers calls the schedules of a recipe; all of them warm up.
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -47,11 +47,15 @@ ALWAYS: dict[str, Any] = {
 }
 
 Measured = dict[str, float | str]
+Sample = TypeVar("Sample", Example, Preference)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What both stages need: the base model, where to write, whom to tell, and who trains along."""
+    """What both stages need: the base model, where to write, whom to tell, and who trains along.
+
+    `watched` are the documents that no stage is taught: their samples tell when to end.
+    """
 
     base: str
     recipe: Recipe
@@ -61,6 +65,7 @@ class Stage:
     watch: Watch
     clock: Clock
     team: Team = ALONE
+    watched: frozenset[str] = frozenset()
 
     @property
     def rate(self) -> float:
@@ -71,6 +76,14 @@ class Stage:
     def taught(self) -> Path:
         """Return where the adapter waits between SFT and DPO; DPO must find it as it was, however often it starts."""
         return self.checkpoints("sft") / "adapter"
+
+    def part(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+        """Part samples into those that are taught and those that are looked at on the way."""
+        taught = [s for s in samples if s.split == "train"]
+        return (
+            [s for s in taught if s.span.document_id not in self.watched],
+            [s for s in samples if s.span.document_id in self.watched],
+        )
 
     def checkpoints(self, name: str) -> Path:
         """Return where the checkpoints of SFT or DPO are."""
@@ -96,10 +109,7 @@ def learn_answers(stage: Stage, examples: Sequence[Example]) -> Measured:
     def make(at_once: int) -> Any:
         model = adapt(stage.base, load_trainable(stage.base, recipe.weights, stage.report), recipe)
         width = width_of(model, recipe.max_length)
-        taught, held = (
-            sft_rows(conversation, [e for e in examples if e.split == split], width)
-            for split in ("train", "test")
-        )
+        taught, held = (sft_rows(conversation, part, width) for part in stage.part(examples))
         refuse_strange(stage.base, model, (*taught, *held))
         lengths = [len(row["input_ids"]) for row in taught]
         samples = _samples(stage, "sft", taught, lengths, held)
@@ -125,10 +135,7 @@ def learn_preferences(stage: Stage, pairs: Sequence[Preference]) -> Measured:
         """TRL's trainer, guarded."""
 
     recipe, conversation = stage.recipe, load_conversation(stage.base)
-    taught, held = (
-        dpo_rows(conversation, [p for p in pairs if p.split == split], recipe.max_length)
-        for split in ("train", "test")
-    )
+    taught, held = (dpo_rows(conversation, part, recipe.max_length) for part in stage.part(pairs))
     if not taught or not recipe.dpo_steps:
         return _leave_as_taught(stage, f"{len(taught)} pairs fit, {recipe.dpo_steps} steps")
 
@@ -154,7 +161,7 @@ def _samples(
     lengths: Sequence[int],
     held: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Put what is taught in the order in which every step sees it, and take some of what is held out."""
+    """Put what is taught in the order in which every step sees it, and take some of what watches."""
     from datasets import Dataset
 
     steps, batch = stage.size(name)

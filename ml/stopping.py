@@ -31,7 +31,7 @@ def has_stalled(looks: Sequence[Look], patience: int) -> bool:
 def tell(looks: Sequence[Look], done: int, steps: int) -> str:
     """Say in a sentence how a stage ended after `done` of its steps."""
     if not looks:
-        return f"ran all {steps} steps; nothing is held out that could tell more"
+        return f"ran all {steps} steps; nothing is held out of the training that could tell more"
     best, last = best_look(looks), looks[-1]
     if done < steps:
         how = "rose" if last.loss > best.loss + GAIN else "fell no further"

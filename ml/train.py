@@ -26,6 +26,7 @@ from ml.stages import Measured, Stage, learn_answers, learn_preferences
 from ml.team import Team, Tell, in_team
 from ml.tracking import Run
 from ml.types import Example, Message, Preference, digest
+from ml.watched import choose_watched
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +45,22 @@ def train(
     clock: Clock = time.monotonic,
     watch: Watch = lambda step: None,
     workers: int = 1,
+    watched: frozenset[str] | None = None,
 ) -> Measured:
     """Fine-tune a base model folder; writes the adapter to `folder` and returns what was measured.
 
     `watch` is called after every step; what it raises ends the training, which can be gone on with.
+    `watched` are documents that are looked at on the way, and not taught; chosen here if not given.
     """
     import datasets
 
     _check(base, examples, recipe, workers)
-    samples = (*(e.id for e in examples), *(p.id for p in preferences))
+    if watched is None:
+        watched = _watched(examples, recipe, report)
+    samples = (*(e.id for e in examples), *(p.id for p in preferences), *sorted(watched))
     stands_on = identity(Path(base)), tokenizer_fingerprint(load_conversation(base))
     mark = digest(*stands_on, json.dumps(asdict(recipe), sort_keys=True), *samples)
-    stage = Stage(base, recipe, folder, run, report, watch, clock, Team(0, workers))
+    stage = Stage(base, recipe, folder, run, report, watch, clock, Team(0, workers), watched)
     tested = [e.messages for e in examples if e.split == "test"]
     notes = _Notes(folder, mark)
     datasets.disable_progress_bars()
@@ -95,6 +100,20 @@ def _check(base: str, examples: Sequence[Example], recipe: Recipe, workers: int)
     check_fits(base, machine.memory, gpu=machine.gpu)
 
 
+def _watched(examples: Sequence[Example], recipe: Recipe, report: Report) -> frozenset[str]:
+    """Choose who tells when to end, and say who it is."""
+    if not recipe.patience:
+        return frozenset()
+    watched = choose_watched(examples, recipe.seed)
+    looked_at = sum(e.span.document_id in watched for e in examples)
+    report(
+        f"{looked_at} samples of {len(watched)} training documents are not taught: they tell when to end"
+        if watched
+        else "too few training documents to spare some that tell when to end: every step is made"
+    )
+    return watched
+
+
 def _learn(
     stage: Stage, learn: Callable[[Stage, Sequence[Any]], Measured], samples: Sequence[Any]
 ) -> Measured:
@@ -107,7 +126,7 @@ def _learn(
         "say": stage.report,
         "watch": stage.watch,
     }
-    given = (learn, stage.base, stage.recipe, stage.folder, samples)
+    given = (learn, stage.base, stage.recipe, stage.folder, samples, stage.watched)
     return in_team(size, _learn_along, given, lambda what, values: heard[what](*values))
 
 
@@ -119,6 +138,7 @@ def _learn_along(
     recipe: Recipe,
     folder: Path,
     samples: Sequence[Any],
+    watched: frozenset[str],
 ) -> Measured:
     """Do a stage as one of several processes; the first one tells the others' parent."""
 
@@ -128,7 +148,7 @@ def _learn_along(
     def watch(step: Step) -> None:
         tell("watch", (step,))
 
-    stage = Stage(base, recipe, folder, _Told(tell), say, watch, time.monotonic, team)
+    stage = Stage(base, recipe, folder, _Told(tell), say, watch, time.monotonic, team, watched)
     with quiet():
         return learn(stage, samples)
 

@@ -1,6 +1,7 @@
 """Samples for fine-tuning in tests: short answers in one voice, so that a few steps are enough to learn it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ml.types import Example, Message, Preference, Span
 
@@ -43,6 +44,29 @@ def preferences(count: int = 12) -> list[Preference]:
             "train",
         )
         for n in range(count)
+    ]
+
+
+def spread(count: int = 24) -> list[Example]:
+    """Make such samples of many documents, two of each, that are no kin of one another; every sixth is held out."""
+    return [
+        replace(
+            e,
+            span=Span(f"d{n % 6}-{n // 12}", "r1", 0, 10),
+            messages=(
+                *asked(n),
+                Message("assistant", f"Rope {n} looked sound; I saw {n}, and it was not."),
+            ),
+        )
+        for n, e in enumerate(examples(count))
+    ]
+
+
+def spread_pairs(count: int = 12) -> list[Preference]:
+    """Make such pairs of the training documents among these."""
+    return [
+        replace(p, span=Span(f"d{n % 5}-{n // 6}", "r1", 0, 10))
+        for n, p in enumerate(preferences(count))
     ]
 
 

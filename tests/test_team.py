@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from samples import examples, preferences
+from samples import spread, spread_pairs
 
 from ml.recipe import Recipe
 from ml.stages import Measured, Stage, learn_answers, learn_preferences
@@ -19,6 +19,7 @@ from ml.train import _learn_along
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = Recipe(sft_steps=8, dpo_steps=4, batch=4, dpo_batch=2, max_length=128, lora_rank=4)
+WATCHED = frozenset({"d0-0", "d3-1"})
 # A process with a team that never ends by itself.
 LEADER = """
 from test_team import linger
@@ -29,7 +30,7 @@ in_team(2, linger, (), lambda what, values: print(*values, flush=True))
 
 def learn_both(stage: Stage, samples: Any) -> Measured:
     """Do both stages in one go."""
-    return learn_answers(stage, examples()) | learn_preferences(stage, preferences())
+    return learn_answers(stage, spread()) | learn_preferences(stage, spread_pairs())
 
 
 def fail(team: Team, tell: Tell) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def taught(team_size: int, base: Path, folder: Path) -> tuple[Measured, dict[int
             for name in numbers.keys() & {"sft/loss", "dpo/loss"}:
                 losses[step] = numbers[name]
 
-    given = (learn_both, str(base), RECIPE, folder, ())
+    given = (learn_both, str(base), RECIPE, folder, (), WATCHED)
     if team_size == 1:
         return _learn_along(ALONE, hear, *given), losses
     return in_team(team_size, _learn_along, given, hear), losses

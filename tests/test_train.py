@@ -12,13 +12,14 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from samples import Notebook, examples, preferences
+from samples import Notebook, examples, preferences, spread, spread_pairs
 from small_models import swap_tokens
 
 from ml.checkpoints import last_checkpoint
 from ml.fingerprint import FingerprintMismatch
 from ml.generate import load_generator
 from ml.models import learning_rate
+from ml.splits import held_out
 from ml.tiny import base_model_folder
 from ml.train import Recipe, Step, train
 from ml.types import Message
@@ -37,10 +38,10 @@ TRAINER = """
 import sys
 from pathlib import Path
 from test_train import RECIPE
-from samples import Notebook, examples, preferences
+from samples import Notebook, spread, spread_pairs
 from ml.train import train
 say = lambda line: print(line, flush=True)
-train(sys.argv[1], examples(), preferences(), RECIPE, Path(sys.argv[2]), Notebook(), say)
+train(sys.argv[1], spread(), spread_pairs(), RECIPE, Path(sys.argv[2]), Notebook(), say)
 """
 
 
@@ -52,7 +53,7 @@ def teach(
     run: Notebook | None = None,
 ) -> dict[str, float]:
     given = run or Notebook()
-    return train(str(base), examples(), preferences(), recipe, folder, given, report)  # type: ignore[arg-type]
+    return train(str(base), spread(), spread_pairs(), recipe, folder, given, report)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +85,44 @@ def test_the_voice_is_learned_and_held_out_answers_become_likelier(
 
     assert metrics["sft_loss_last"] < metrics["sft_loss_first"] - 0.5
     assert metrics["heldout_loss_after"] < metrics["heldout_loss_before"] - 0.5
-    held_out = [e.messages for e in examples() if e.split == "test"]
+    held_out = [e.messages for e in spread() if e.split == "test"]
     before = fmean(load_generator(str(tiny_base), None).losses(held_out))
     after = fmean(load_generator(str(tiny_base), folder).losses(held_out))
     assert (before, after) == pytest.approx(
         (metrics["heldout_loss_before"], metrics["heldout_loss_after"]), abs=1e-4
     )
+
+
+def test_training_documents_tell_when_to_end_and_what_is_in_the_test_changes_nothing(
+    tiny_base: Path,
+    trained: tuple[Path, dict[str, float]],
+    notebook: Notebook,
+    said: list[str],
+    tmp_path: Path,
+) -> None:
+    run, weights = Notebook(), "adapter_model.safetensors"
+    train(str(tiny_base), STRANGE, spread_pairs(), RECIPE, tmp_path / "m", run)  # type: ignore[arg-type]
+
+    assert said[0] == "4 samples of 2 training documents are not taught: they tell when to end"
+    assert run.steps and any("sft/heldout_loss" in v for _, v in run.steps)
+    assert without_speed(run) == without_speed(notebook)
+    assert (tmp_path / "m" / weights).read_bytes() == (trained[0] / weights).read_bytes()
+
+
+def without_speed(run: Notebook) -> list[tuple[int, dict[str, float]]]:
+    return [(s, {k: n for k, n in v.items() if "second" not in k}) for s, v in run.steps]
+
+
+def test_where_no_document_can_be_spared_all_steps_are_made_unwatched(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    run, said = Notebook(), list[str]()
+    recipe = replace(RECIPE, sft_steps=4, dpo_steps=0)
+    metrics = train(str(tiny_base), examples(), [], recipe, tmp_path / "m", run, said.append)  # type: ignore[arg-type]
+
+    assert said[0].startswith("too few training documents to spare some")
+    assert str(metrics["sft_ended"]).startswith("ran all 4 steps; nothing is held out of the")
+    assert not any("sft/heldout_loss" in v for _, v in run.steps)
 
 
 def test_the_voice_is_preferred(trained: tuple[Path, dict[str, float]]) -> None:
@@ -203,7 +236,7 @@ STRANGE = [
     replace(e, messages=(*e.messages[:-1], Message("assistant", e.messages[-1].content[::-1])))
     if e.split == "test"
     else e
-    for e in examples()
+    for e in spread()
 ]
 
 
@@ -218,7 +251,7 @@ def hasty(
 
 def hasten(base: Path, folder: Path, run: Notebook, **changes: int) -> dict[str, float]:
     recipe = replace(HASTY, **changes)
-    return train(str(base), STRANGE, preferences(), recipe, folder, run)  # type: ignore[arg-type]
+    return train(str(base), STRANGE, preferences(), recipe, folder, run, watched=held_out(STRANGE))  # type: ignore[arg-type]
 
 
 def test_a_rising_held_out_loss_ends_a_stage_early_and_the_best_adapter_is_kept(
@@ -282,7 +315,7 @@ def test_who_watches_sees_every_step_and_may_end_the_training(
 
     with pytest.raises(InterruptedError, match="not worth it"):
         train(
-            *(str(tiny_base), examples(), preferences(), RECIPE, tmp_path / "m", Notebook()),
+            *(str(tiny_base), spread(), spread_pairs(), RECIPE, tmp_path / "m", Notebook()),
             watch=watch,
         )
     steps = [*range(1, 7), 6]  # the last one again, with what was looked up after it
