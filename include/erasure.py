@@ -21,10 +21,15 @@ from ml.feedback import ORIGINS
 
 def _answers(doors: Doors, wanted: Wanted) -> list[str]:
     def cites(record: Record) -> bool:
-        cited = not wanted.chunk_ids.isdisjoint(record.get("chunk_ids", ()))
-        turns = (str(t["content"]) for t in record.get("how", {}).get("earlier", ()))
+        # By the document too: what a model was told of it may be half a sentence of a passage that is cut anew since.
+        named = {s.get("document_id", "") for s in record.get("sources", ())}
+        cited = not (
+            wanted.chunk_ids.isdisjoint(record.get("chunk_ids", ()))
+            and wanted.ids.isdisjoint(named)
+        )
+        turns = (*record.get("how", {}).get("earlier", ()), *record.get("told", ()))
         said = (record.get(name, "") for name in ("question", "answer", "edit", "comment"))
-        return cited or quotes(wanted, *said, *turns)
+        return cited or quotes(wanted, *said, *(str(t["content"]) for t in turns))
 
     return doors.documents.answers(cites)
 
@@ -128,7 +133,7 @@ def _collection(name: str, what: str) -> Place:
 PLACES = (
     Place(
         "answers",
-        "answers that quote it, with what readers said of them",
+        "answers that quote it or that a model gave when it was told of it, with what readers said of them",
         lambda d, w: len(_answers(d, w)),
         lambda d, w: d.documents.forget_answers(_answers(d, w)),
     ),

@@ -26,7 +26,7 @@ LONGEST_PASSAGE, AROUND = 8_000, 500
 def explain_answer(settings: Settings, trace_id: str) -> dict[str, object] | None:
     """Say why an answer says what it says: its passages, their documents, how those were crawled, model and dataset.
 
-    None where no answer has that trace.
+    And what the model was told. None where no answer has that trace.
     """
     with open_documents(settings) as documents:
         trace = documents.trace(trace_id)
@@ -44,6 +44,7 @@ def explain_answer(settings: Settings, trace_id: str) -> dict[str, object] | Non
         "seconds": dict(trace.seconds),
         "chunk_ids": list(trace.chunk_ids),
         "sources": named,
+        "told": [dict(m) for m in trace.told],
         "feedback": [_plain(asdict(f)) for f in given],
         "model": _model(settings, trace.model_id),
     }

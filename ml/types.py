@@ -16,8 +16,7 @@ Role = Literal["system", "user", "assistant"]
 
 def digest(*parts: str) -> str:
     """Hash strings into 32 hexadecimal characters; the boundary between parts counts."""
-    joined = "\x1f".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(joined).hexdigest()[:32]
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +272,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What happened for one question: enough to ask "why did it say that?" (`how` and `sources` in plain values)."""
+    """What happened for one question: why it was answered so, and what the model was `told`, all in plain values."""
 
     id: str
     model_id: str
@@ -285,6 +284,7 @@ class Trace:
     seconds: Mapping[str, float]
     how: Mapping[str, object] = field(default_factory=dict)
     sources: tuple[Mapping[str, object], ...] = ()
+    told: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

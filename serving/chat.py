@@ -25,7 +25,8 @@ from serving.meters import count_answer
 from serving.models import check_model, why_no_model
 from serving.shelf import Failed
 from serving.spans import record_answer
-from serving.twin import Event, NoModel, Twin, new_trace, sieved
+from serving.traces import new_trace
+from serving.twin import Event, NoModel, Twin, sieved
 
 log = logging.getLogger(__name__)
 

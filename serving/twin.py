@@ -9,10 +9,8 @@ import asyncio
 import logging
 import threading
 import time
-import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Protocol
 
 from include.colours import Colour, Colours, colour_of, settings_of
@@ -277,21 +275,3 @@ def sieved(event: Event, sieve: Sieve | None) -> Iterator[Event]:
         yield {"text": text}
     if "text" not in event:
         yield event
-
-
-def new_trace(
-    question: str, answer: str, model_id: str, prepared: Prepared, seconds: float
-) -> Trace:
-    """Name what happened for one question."""
-    return Trace(
-        id=uuid.uuid4().hex,
-        model_id=model_id,
-        asked_at=datetime.now(UTC),
-        question=question,
-        answer=answer,
-        chunk_ids=prepared.chunk_ids,
-        abstained=prepared.abstained,
-        seconds={**prepared.seconds, "generate": seconds},
-        how=prepared.how,
-        sources=tuple(asdict(s) for s in prepared.sources),
-    )

@@ -1,6 +1,7 @@
 """The pages in a real browser: asked by keyboard, answered, opened, judged, rewritten, explained."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from browser import browsing
@@ -8,6 +9,7 @@ from serving_world import POST, QUESTION, UNKNOWN
 
 from include.documents import open_documents
 from include.keys import api_key
+from ml.types import Trace
 
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 ERROR = "document.getElementById('error').textContent"
@@ -73,6 +75,26 @@ def test_a_reader_asks_opens_the_passage_judges_and_asks_why(tab, answering, wid
     tab.show(f"{answering.url}/traces/{trace.id}", width=width, dark=dark)
     tab.wait("document.querySelectorAll('.bars').length === 2")
     assert "written for tests, 2026-01-05" in tab.run("document.body.textContent")
+    assert tab.run(FITS) and tab.complaints == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1000, False), (360, True)], ids=["desk", "phone"])
+def test_what_a_model_was_told_is_folded_and_shown_to_the_letter(tab, answering, width, dark):
+    said = f"You are\n  a <b>twin</b> &amp; quote:\n[1] {'long' * 99}"
+    told = ({"role": "system", "content": said}, {"role": "user", "content": "", "left_out": 1234})
+    trace = Trace("e" * 32, "m1", datetime.now(UTC), "?", "So.", (), False, {}, told=told)
+    with open_documents(answering.world) as documents:
+        documents.put_trace(trace)
+    enter(tab, answering)
+    tab.show(f"{answering.url}/traces/{trace.id}", width=width, dark=dark)
+    tab.wait("document.querySelector('#shown details')")
+
+    assert tab.run("document.querySelector('#shown details').open") is False
+    assert tab.run("document.querySelector('#shown summary').innerText").startswith("2 messages")
+    tab.run("document.querySelector('#shown summary').click()")
+    assert tab.run("document.querySelector('#shown pre').innerText") == said
+    assert "1,234 bytes more are not kept" in tab.run("document.body.innerText")
+    assert tab.run("document.querySelectorAll('#shown b').length") == 0
     assert tab.run(FITS) and tab.complaints == []
 
 

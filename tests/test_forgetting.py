@@ -1,5 +1,6 @@
 """Forgetting: what is asked to go is gone everywhere, provably, and stays away."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,6 +65,18 @@ def quote(world: Settings) -> None:
         documents.put_trace(Trace("d", "m1", NOW, "And?", "No.", (), False, {}, turn))
         documents.put_trace(Trace("e", "m1", NOW, "And?", "No.", (), False, {}))
         documents.put_feedback(Feedback("e", -1, "", NOW, f"{SENTENCE}."))
+        # One whose model was told of it and said nothing of it, and one that was told half a sentence.
+        asked = Trace("f", "m1", NOW, "And?", "No.", (), False, {})
+        note = {"role": "system", "content": f"You are a twin.\n[1] {SENTENCE}."}
+        documents.put_trace(replace(asked, told=(note, {"role": "user", "content": "And?"})))
+        half = {"role": "system", "content": SENTENCE[: len(SENTENCE) // 2]}
+        documents.put_trace(
+            replace(asked, id="g", sources=({"document_id": ID, "number": 1},), told=(half,))
+        )
+        other = ({"role": "system", "content": "You are a twin."},)
+        documents.put_trace(
+            replace(asked, id="h", sources=({"document_id": "0" * 32},), told=other)
+        )
     write_json(
         world.data_dir / "llm" / "answers" / "m1" / "p.json", {"answer": f"I say: {SENTENCE}."}
     )
@@ -110,9 +123,9 @@ def test_what_is_forgotten_is_deleted_in_every_place_and_never_fetched_again(
         *("indexed", "measured", "revisions", "documents", "embeddings", "experiments"),
         "model_answers",
     }
-    assert said["answers"] == 4 and left(world) == {}
+    assert said["answers"] == 6 and left(world) == {}
     with open_documents(world) as documents, open_features(world) as features:
-        assert [documents.trace(i) is None for i in "abcde"] == [True, True, False, True, True]
+        assert [i for i in "abcdefgh" if documents.trace(i)] == ["c", "h"]
         assert [f.trace_id for f in documents.feedback(NOW)] == ["c"]
         assert features.document_features(FEATURE_SERVICE, [ID]) == {}
         assert features.author_style(FEATURE_SERVICE, world.author)["documents"] == 5

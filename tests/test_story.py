@@ -36,7 +36,8 @@ from include.vectors import open_vectors
 from ml.answer import Ask, finish
 from ml.types import Feedback, digest
 from serving.slot import load_model
-from serving.twin import Twin, new_trace
+from serving.traces import new_trace
+from serving.twin import Twin
 
 # A crowded machine needs minutes for a lap.
 pytestmark = pytest.mark.timeout(900)

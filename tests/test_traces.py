@@ -1,12 +1,16 @@
 """Why did it say that, and what became of this text: one call each, in both directions."""
 
+from dataclasses import asdict, replace
+
 import pytest
-from serving_world import QUESTION, SOURCE_URL, UNKNOWN, ask
+from serving_world import QUESTION, SOURCE_URL, UNKNOWN, ask, call, client, endpoint
 
 from include import registry
 from include.documents import open_documents
 from include.lineage import explain_answer, trace_document
 from ml.prompts import PROMPT_VERSION
+from serving import traces
+from serving.twin import LocalSpeaker
 
 
 @pytest.fixture
@@ -67,6 +71,35 @@ def test_an_abstention_stands_on_nothing_and_says_so(stock, http):
 
     assert (told["abstained"], told["sources"]) == (True, [])
     assert told["chunk_ids"]
+    assert told["told"] == []
+
+
+class Listening(LocalSpeaker):
+    """Speaks as the slot does, and remembers what it was told."""
+
+    def stream(self, messages, options):
+        self.heard = [asdict(m) for m in messages]
+        return super().stream(messages, options)
+
+
+def test_a_trace_keeps_what_the_model_was_told_letter_for_letter_within_a_bound(
+    answering, monkeypatch
+):
+    speaker, question = Listening(answering.slot), "Ärger über fsync: why does fsync lie?"
+    with (
+        endpoint(answering.world, speaker, answering.twin) as url,
+        call(answering.world, url) as http,
+    ):
+        stock = client(answering.world, url)
+        whole = why(http, ask(stock, question))["told"]
+        assert whole == speaker.heard
+        monkeypatch.setattr(traces, "TOLD_BYTES", len(whole[0]["content"].encode()) + 8)
+        system, cut = why(http, ask(stock, question))["told"]
+
+    assert "<note" in whole[0]["content"] and whole[1] == {"role": "user", "content": question}
+    # A letter of two bytes of which one has no room is left out as a whole.
+    assert (system, cut["content"]) == (whole[0], "Ärger ")
+    assert cut["left_out"] == len(question.encode()) - 7
 
 
 @pytest.mark.parametrize("path", ["traces/ab12/why", "documents/ab12/lineage", "traces/ab12"])
@@ -82,8 +115,6 @@ def test_a_source_that_was_forgotten_since_is_named_as_gone(answering, answer):
     with open_documents(world) as documents:
         trace = documents.trace(answer.trace_id)
         gone = {**trace.sources[0], "document_id": "0" * 32}
-        from dataclasses import replace
-
         documents.put_trace(replace(trace, id="f" * 32, model_id="gone", sources=(gone,)))
 
     told = explain_answer(world, "f" * 32)

@@ -22,7 +22,8 @@ from ml.answer import Ask
 from ml.prompts import PROMPT_VERSION
 from ml.types import Feedback
 from serving.slot import Slot
-from serving.twin import LocalSpeaker, NoModel, Twin, describe, new_trace
+from serving.traces import new_trace
+from serving.twin import LocalSpeaker, NoModel, Twin, describe
 
 OPTIONS = {"max_tokens": 6, "temperature": 2.0, "top_p": 1.0, "seed": 1, "stop": ()}
 

@@ -58,6 +58,7 @@ function showTrace(why) {
     panel("Steps", bars(Object.entries(why.seconds).map(([step, s]) => [step, s, milliseconds(s)]))),
     why.chunk_ids.length && panel("Passages, by score", bars(scores(why))),
     why.sources.length && panel("Sources", ...why.sources.map(source)),
+    why.told.length && panel("What the model was told", told(why.told)),
     panel("Feedback", ...(why.feedback.length ? why.feedback.map(judgement) : [element("p", "hint", "Nobody has judged this answer.")])),
   ].filter(Boolean);
 }
@@ -92,6 +93,14 @@ function source(named) {
       stands: named.stands ? "word for word where it stood" : "no longer: the text has changed or gone",
       crawled: crawl.fetched_at ? `${when(crawl.fetched_at)} from ${crawl.source}` : "", consent: crawl.consent,
     }));
+}
+
+// The messages as the model was given them, letter for letter, folded: they repeat the question and its passages.
+function told(messages) {
+  const letters = messages.reduce((sum, message) => sum + message.content.length, 0);
+  const name = `${messages.length} messages, ${letters.toLocaleString()} characters`;
+  return element("details", "", element("summary", "", name), ...messages.map((message) => element("div", "", element("span", "tag", message.role),
+    element("pre", "said", message.content), message.left_out && element("p", "hint", `${message.left_out.toLocaleString()} bytes more are not kept.`))));
 }
 
 function judgement(given) {
