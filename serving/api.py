@@ -12,10 +12,12 @@ from fastapi.responses import JSONResponse
 
 from include.settings import Settings
 from ml.answer import Ask
+from ml.embed import Embedder
 from serving import chat, feedback, meters, models, openai, openapi, pages, traces
 from serving.canary import Trial
 from serving.chat import asked_steps
-from serving.guard import authenticate, install_guard, need
+from serving.fields import NotDone
+from serving.guard import Refusal, authenticate, install_guard, need, refuse
 from serving.spans import install_spans
 from serving.twin import Speaker, Twin
 
@@ -59,6 +61,7 @@ async def readyz(request: Request) -> JSONResponse:
 @_routes.post("/v1/retrieve", dependencies=need("search"))
 async def retrieve(request: Request, body: openai.RetrieveRequest) -> dict[str, object]:
     """Search the index; nothing is generated."""
+    refuse(body.refusal())
     settings, twin = request.app.state.settings, request.app.state.twin
     ask = Ask(
         body.query,
@@ -77,8 +80,9 @@ async def retrieve(request: Request, body: openai.RetrieveRequest) -> dict[str, 
 @_routes.post("/v1/embeddings", dependencies=need("search"))
 async def embeddings(request: Request, body: openai.EmbeddingsRequest) -> dict[str, object]:
     """Embed texts with the index's own embedder."""
-    texts = [body.input] if isinstance(body.input, str) else body.input
     embedder = request.app.state.twin.embedder
+    _check_embedder(body, embedder)
+    texts = [body.input] if isinstance(body.input, str) else body.input
     vectors = await anyio.to_thread.run_sync(embedder.encode, texts)
     data = [
         {"object": "embedding", "index": i, "embedding": openai.encode(v, body.encoding_format)}
@@ -87,3 +91,14 @@ async def embeddings(request: Request, body: openai.EmbeddingsRequest) -> dict[s
     tokens = sum(len(embedder.offsets(t)) for t in texts)
     counted = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": embedder.name, "usage": counted}
+
+
+def _check_embedder(body: openai.EmbeddingsRequest, embedder: Embedder) -> None:
+    """Refuse what the one embedder of the index does not do."""
+    refuse(body.refusal())
+    if body.model not in ("twin", embedder.name):
+        message = f"There is no embedder {body.model[:100]!r}; there is: twin, {embedder.name}."
+        raise Refusal(404, message, "model_not_found", "model")
+    if body.dimensions not in (None, embedder.dimensions):
+        said = f"dimensions={body.dimensions} is not supported; a vector has {embedder.dimensions}."
+        refuse(NotDone("dimensions", said))

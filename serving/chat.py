@@ -20,7 +20,7 @@ from ml.speech import Strip
 from ml.types import Answer, Trace
 from serving import openai
 from serving.budget import reserve, settle
-from serving.guard import Refusal, need
+from serving.guard import Refusal, need, refuse
 from serving.meters import count_answer
 from serving.models import check_model, why_no_model
 from serving.shelf import Failed
@@ -39,9 +39,11 @@ routes = APIRouter()
 async def chat(
     request: Request, body: openai.ChatRequest, response: Response
 ) -> Response | dict[str, object]:
-    """Answer the last user message with quoted evidence, sources and generated text."""
-    if refusal := body.refusal():
-        raise Refusal(400, refusal, "unsupported")
+    """Answer the last user message with quoted evidence, sources and generated text.
+
+    The twin has its own system prompt: system and developer messages are left out, which `ignored` says.
+    """
+    refuse(body.refusal())
     await anyio.to_thread.run_sync(_check_schema, body)
     state = await check_model(request, body.model)
     if not state["model_id"]:
@@ -92,10 +94,11 @@ async def _respond(
 
 
 def _as_asked(body: openai.ChatRequest, prepared: Prepared) -> Prepared:
-    """Keep for the trace how was asked, where that is not the usual: after which turns, instead of what, in JSON."""
+    """Keep for the trace how was asked, if not as usual: after which turns, instead of what, without what, in JSON."""
     asked = {
         "earlier": [asdict(m) for m in prepared.messages[1:-1]],
         "instead_of": body.instead_of,
+        "ignored": body.ignored(),
         "format": "json" if body.schema_asked() is not None else "",
     }
     kept = {name: value for name, value in asked.items() if value}

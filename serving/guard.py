@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from include.settings import Settings
 from serving import openai
 from serving.budget import SpentUp
+from serving.fields import NotDone
 from serving.keys import Buckets, Key, ensure_key, recognise
 from serving.shelf import Busy
 from serving.twin import NoModel
@@ -49,9 +50,11 @@ SECURITY_HEADERS = {
 class Refusal(Exception):
     """A request that is answered with an error in OpenAI's shape."""
 
-    def __init__(self, status: int, message: str, code: str, **headers: str) -> None:
+    def __init__(
+        self, status: int, message: str, code: str, param: str | None = None, **headers: str
+    ) -> None:
         super().__init__(message)
-        self.response = openai.error(status, message, code, **headers)
+        self.response = openai.error(status, message, code, param, **headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,12 @@ def install_guard(api: FastAPI, settings: Settings) -> None:
     api.add_exception_handler(NoModel, _unavailable)
     api.add_exception_handler(SpentUp, _spent_up)
     api.add_exception_handler(Busy, _busy)
+
+
+def refuse(found: NotDone | None) -> None:
+    """Answer with what a request asks for and is not done, if there is such a thing."""
+    if found:
+        raise Refusal(400, found.message, found.code, found.param)
 
 
 def need(scope: str) -> list[params.Depends]:
@@ -185,7 +194,9 @@ async def _malformed(_: Request, error: Exception) -> Response:
     found = error.errors()[0] if isinstance(error, RequestValidationError) else {"msg": str(error)}
     where = ".".join(str(part) for part in found.get("loc", ()) if part != "body")
     message = f"{where or 'body'}: {found['msg']}."
-    return openai.error(400, message, "invalid_request")
+    # What is no JSON has a place, and no name.
+    param = None if where[:1].isdigit() else where or None
+    return openai.error(400, message, "invalid_request", param)
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ValidationInfo, field_validator
+from pydantic import AwareDatetime, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from ml.types import Kind
+from serving.fields import Open
 
 
-class Limited(BaseModel):
+class Limited(Open):
     """A request over some of the sources; `since` is included, `until` is not."""
 
     kind: Kind | None = None

@@ -57,7 +57,7 @@ async def check_model(request: Request, name: str) -> Mapping[str, object]:
     names = await _names(request, state)
     if name not in names:
         message = f"There is no model {name[:100]!r}; there is: {', '.join(names)}."
-        raise Refusal(404, message, "model_not_found")
+        raise Refusal(404, message, "model_not_found", "model")
     named: Mapping[str, object] = await speaker.state(names[name])
     return named
 

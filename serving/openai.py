@@ -1,6 +1,7 @@
 """The wire format: requests and responses in the shape that OpenAI clients know, and errors in theirs.
 
-What the platform does not do is refused with a sentence, never ignored silently.
+What the platform does not do is refused with a sentence, never ignored silently. A client's system messages, which
+many send always, are left out and named in the answer: they are neither the platform's word nor the user's.
 """
 
 import base64
@@ -9,15 +10,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from ml.rerank import Found
 from ml.types import Answer, Message, SourceRef, Trace
+from serving.fields import DONE_ANYWAY, HARMLESS, NotDone, Open
 from serving.limits import Limited
 
 MAX_QUESTION_CHARACTERS = 8_000
@@ -26,10 +28,6 @@ MAX_TOKENS = 512
 UNDERSTOOD = ("route", "search", "author", "kind", "since", "until", "steps", "chance")
 # Steps that would change the text of an answer, which in JSON has to stay as it was generated.
 OF_PROSE = {"check", "strict"}
-UNSUPPORTED = (
-    *("logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty"),
-    *("tools", "functions", "audio", "modalities"),
-)
 
 
 def _no_nul(text: str) -> str:
@@ -46,15 +44,20 @@ Text = Annotated[
 Steps = Annotated[dict[Annotated[str, Field(max_length=40)], bool], Field(max_length=20)]
 
 
-class ContentPart(BaseModel):
+class ContentPart(Open):
     """A part of a message; only text is understood."""
+
+    harmless = frozenset({"prompt_cache_breakpoint"})
 
     type: Literal["text"]
     text: Text
 
 
-class ChatMessage(BaseModel):
-    """One turn as clients send it."""
+class ChatMessage(Open):
+    """One turn as clients send it, or send back what they heard."""
+
+    harmless = frozenset({"name", "refusal", "annotations"})
+    done_anyway: ClassVar = {"tool_calls": ([],)}
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Text | list[ContentPart]
@@ -66,21 +69,25 @@ class ChatMessage(BaseModel):
         return "\n".join(part.text for part in self.content)
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Open):
     """Whether the last chunk of a stream counts the tokens."""
+
+    done_anyway: ClassVar = {"include_obfuscation": (False,)}
 
     include_usage: bool = False
 
 
-class JsonSchema(BaseModel):
-    """A JSON schema by name, as clients send it."""
+class JsonSchema(Open):
+    """A JSON schema by name, as clients send it; what describes it to a reader forces no token."""
+
+    harmless = frozenset({"description"})
 
     name: str = Field("answer", max_length=64)
     schema_: dict[str, Any] = Field(default_factory=dict, alias="schema")
     strict: bool | None = None
 
 
-class ResponseFormat(BaseModel):
+class ResponseFormat(Open):
     """Plain text, any JSON object, or JSON that follows a schema."""
 
     type: Literal["text", "json_object", "json_schema"]
@@ -96,11 +103,12 @@ class ResponseFormat(BaseModel):
 class ChatRequest(Limited):
     """A chat completion; what limits the sources, and the fields after `response_format`, are the platform's own."""
 
-    model_config = ConfigDict(extra="allow")
+    harmless = HARMLESS
+    done_anyway: ClassVar = DONE_ANYWAY
 
     messages: list[ChatMessage] = Field(min_length=1, max_length=100)
     model: str = Field("twin", max_length=200)
-    stream: bool = False
+    stream: bool | None = False
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(None, ge=0.0, le=2.0)
     top_p: float | None = Field(None, gt=0.0, le=1.0)
@@ -110,7 +118,7 @@ class ChatRequest(Limited):
     stop: (
         Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=4)] | str | None
     ) = None
-    n: int = 1
+    n: int | None = None
     response_format: ResponseFormat | None = None
     # Steps of an answer to switch on or off, by name; see ml/answer.py.
     steps: Steps | None = None
@@ -122,20 +130,18 @@ class ChatRequest(Limited):
         turns = [m for m in self.messages[:-1] if m.role in ("user", "assistant")]
         return tuple(Message("user" if m.role == "user" else "assistant", m.text()) for m in turns)
 
-    def refusal(self) -> str:
-        """Say what in this request the platform does not do; empty when it does all."""
-        if self.n != 1:
-            return f"n={self.n} is not supported; ask {self.n} times."
-        asked = {
-            k: v
-            for k, v in (self.model_extra or {}).items()
-            if v not in (None, False, [], {}, {"type": "text"})
-        }
-        if found := [name for name in UNSUPPORTED if name in asked]:
-            return f"{found[0]!r} is not supported by this endpoint; leave it out."
-        if self.messages[-1].role != "user":
-            return f"The last message must be the user's, not the {self.messages[-1].role}'s."
-        return ""
+    def ignored(self) -> list[str]:
+        """Name the roles whose messages are left out."""
+        return sorted({m.role for m in self.messages} - {"user", "assistant"})
+
+    def refusal(self) -> NotDone | None:
+        """Say what in this request the platform does not do; None when it does all."""
+        if self.n not in (None, 1):
+            return NotDone("n", f"n={self.n} is not supported; ask {self.n} times.")
+        role = self.messages[-1].role
+        if role != "user":
+            return NotDone("messages", f"The last message must be the user's, not the {role}'s.")
+        return super().refusal()
 
     def limit(self, default: int) -> int:
         """Return how many tokens may be generated."""
@@ -159,20 +165,23 @@ class RetrieveRequest(Limited):
     steps: Steps | None = None
 
 
-class EmbeddingsRequest(BaseModel):
+class EmbeddingsRequest(Open):
     """Texts to embed."""
 
-    model_config = ConfigDict(extra="allow")
+    harmless = frozenset({"user"})
 
     input: Text | Annotated[list[Text], Field(min_length=1, max_length=64)]
     model: str = Field("twin", max_length=200)
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(None, ge=1)
 
 
-def error(status: int, message: str, code: str, **headers: str) -> JSONResponse:
+def error(
+    status: int, message: str, code: str, param: str | None = None, **headers: str
+) -> JSONResponse:
     """Answer an error in the shape that OpenAI clients raise."""
     kind = "invalid_request_error" if status < 500 else "server_error"
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return JSONResponse(body, status, {k.replace("_", "-"): v for k, v in headers.items()})
 
 
@@ -231,6 +240,7 @@ def extensions(answer: Answer, trace: Trace) -> dict[str, object]:
         "index": trace.how.get("index", ""),
         "prompt_version": trace.how.get("prompt", ""),
         "understood": {k: trace.how[k] for k in UNDERSTOOD if trace.how.get(k)},
+        "ignored": trace.how.get("ignored", []),
         "trace_id": trace.id,
     }
 

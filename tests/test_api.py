@@ -136,6 +136,30 @@ def test_embeddings_are_the_same_in_numbers_and_in_base64(stock, world):
     assert packed.usage.total_tokens > 5
 
 
+def test_embeddings_have_the_size_and_the_name_of_the_one_embedder(stock, world):
+    whole = stock.embeddings.create(model=world.embedder, input="A rope.", user="u")
+    size = len(whole.data[0].embedding)
+    same = stock.embeddings.create(model="twin", input="A rope.", dimensions=size)
+
+    assert same.data[0].embedding == whole.data[0].embedding
+    with pytest.raises(openai.BadRequestError, match=f"a vector has {size}") as shorter:
+        stock.embeddings.create(model="twin", input="A rope.", dimensions=size - 1)
+    with pytest.raises(openai.NotFoundError, match=f"there is: twin, {world.embedder}") as other:
+        stock.embeddings.create(model="text-embedding-3-small", input="A rope.")
+    with pytest.raises(openai.BadRequestError) as unknown:
+        stock.embeddings.create(model="twin", input="A rope.", extra_body={"truncate": True})
+    assert [e.value.param for e in (shorter, other, unknown)] == ["dimensions", "model", "truncate"]
+    assert other.value.code == "model_not_found"
+
+
+def test_a_search_for_what_it_does_not_know_is_refused_by_name(http):
+    answer = http.post("/v1/retrieve", json={"query": QUESTION, "limt": 1})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "limt"
+    assert error_of(answer).endswith("Did you mean 'limit'?")
+
+
 def test_an_answer_can_be_traced_and_judged(stock, http, served):
     answer = ask(stock)
     judged = http.post("/v1/feedback", json={"trace_id": answer.trace_id, "score": 1})

@@ -193,10 +193,49 @@ def test_what_cannot_be_done_is_refused_in_words(stock, options, reason):
         ask(stock, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"reasoning_effort": "high"}, "reasoning_effort"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
+        ({"extra_body": {"temprature": 0}}, "temprature"),
+        ({"temperature": 3}, "temperature"),
+    ],
+)
+def test_the_stock_client_is_told_which_parameter_is_not_done(stock, options, param):
+    for stream in (False, True):
+        with pytest.raises(openai.BadRequestError) as raised:
+            ask(stock, stream=stream, **options)
+        assert raised.value.param == param
+
+
+def test_what_is_for_the_callers_own_books_changes_no_answer(stock, seed):
+    books = {"user": "u", "store": False, "metadata": {"a": "b"}, "service_tier": "auto", "n": None}
+
+    assert ask(stock, seed=seed, **books).generated == ask(stock, seed=seed).generated
+
+
+def test_a_clients_system_message_changes_no_answer_and_the_answer_says_so(stock, http, seed):
+    said = [{"role": "system", "content": "Speak like a pirate."}]
+    asked = {"seed": seed, "messages": said + [{"role": "user", "content": QUESTION}]}
+    plain, answer = ask(stock, seed=seed), ask(stock, **asked)
+    with ask(stock, **asked, stream=True) as stream:
+        *_, last = stream
+    why = http.get(f"/v1/traces/{answer.trace_id}/why").json()
+
+    assert answer.generated == plain.generated
+    assert (plain.ignored, answer.ignored, last.ignored) == ([], ["system"], ["system"])
+    assert why["understood"]["ignored"] == ["system"]
+
+
 @pytest.mark.parametrize("name", ["gpt-4o", "twin@nobody", "", "twin\n"])
 def test_an_unknown_model_is_named_beside_those_that_exist(stock, served, name):
-    with pytest.raises(openai.NotFoundError, match=f"there is: twin, twin@{served[1]}"):
+    with pytest.raises(openai.NotFoundError, match=f"there is: twin, twin@{served[1]}") as raised:
         ask(stock, model=name)
+
+    assert raised.value.param == "model"
 
 
 def test_a_question_longer_than_the_model_reads_is_refused_streamed_or_not(stock):

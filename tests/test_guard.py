@@ -165,6 +165,7 @@ def test_a_body_that_cannot_be_read_is_a_sentence(caller, body, reason):
     assert answer.status_code == 400
     assert reason in error_of(answer)
     assert error_of(answer)
+    assert answer.json()["error"]["param"] == ("text" if "text:" in reason else None)
 
 
 @pytest.mark.parametrize(

@@ -94,14 +94,14 @@ def test_openais_own_type_reads_every_event_of_a_stream():
     ("status", "kind"), [(404, "invalid_request_error"), (503, "server_error")]
 )
 def test_an_error_has_openais_shape_and_its_headers(status, kind):
-    response = openai.error(status, "Not now.", "later", Retry_After="5")
+    response = openai.error(status, "Not now.", "later", "n", Retry_After="5")
 
     assert response.status_code == status
     assert response.headers["retry-after"] == "5"
     assert json.loads(response.body)["error"] == {
         "message": "Not now.",
         "type": kind,
-        "param": None,
+        "param": "n",
         "code": "later",
     }
 
@@ -116,27 +116,86 @@ def test_a_stream_that_was_cut_ends_in_an_error_event():
         {},
         {"n": 1, "logprobs": False, "tools": [], "logit_bias": {}, "frequency_penalty": 0},
         {"response_format": {"type": "text"}, "presence_penalty": 0.0, "user": "somebody"},
+        {"store": True, "metadata": {"a": "b"}, "safety_identifier": "s", "prompt_cache_key": "k"},
+        {"service_tier": "auto", "tool_choice": "auto", "parallel_tool_calls": True},
+        {"service_tier": "default", "reasoning_effort": "none", "modalities": ["text"]},
+        {"n": None, "stream": None, "tool_choice": "none", "top_k": None},
+        {"verbosity": "medium", "stream_options": {"include_obfuscation": False}},
     ],
 )
 def test_what_asks_for_nothing_special_is_not_refused(fields):
-    assert request(**fields).refusal() == ""
+    assert request(**fields).refusal() is None
+
+
+def test_an_answer_may_be_sent_back_as_the_stock_client_read_it():
+    read = ChatCompletion.model_validate(openai.completion(ANSWER, TRACE)).choices[0].message
+    messages = [*QUESTION, read.model_dump() | {"name": "twin", "annotations": []}, *QUESTION]
+
+    assert request(messages=messages).refusal() is None
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
+    ("fields", "param", "reason"),
     [
-        ({"n": 3}, "n=3 is not supported; ask 3 times."),
-        ({"logprobs": True}, "'logprobs' is not supported"),
-        ({"tools": [{"type": "function"}]}, "'tools' is not supported"),
-        ({"functions": [{"name": "f"}]}, "'functions' is not supported"),
-        ({"logprobs": True, "top_logprobs": 3}, "'logprobs' is not supported"),
-        ({"logit_bias": {"50256": -100}}, "'logit_bias' is not supported"),
-        ({"presence_penalty": 1.0}, "'presence_penalty' is not supported"),
-        ({"messages": [{"role": "assistant", "content": "I am done."}]}, "must be the user's"),
+        ({"n": 3}, "n", "n=3 is not supported; ask 3 times."),
+        (
+            {"messages": [{"role": "assistant", "content": "Done."}]},
+            "messages",
+            "must be the user's",
+        ),
+        ({"logprobs": True, "top_logprobs": 3}, "logprobs", "'logprobs' is not supported"),
+        ({"max_token": 3}, "max_token", "Did you mean 'max_tokens'?"),
+        ({"temprature": 0}, "temprature", "Did you mean 'temperature'?"),
+        (
+            {"stream_options": {"include_usgae": True}},
+            "stream_options.include_usgae",
+            "'include_usage'",
+        ),
+        (
+            {"messages": [{**QUESTION[0], "tool_calls": [{"id": "1"}]}, *QUESTION]},
+            "messages.0.tool_calls",
+            "leave it out.",
+        ),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_words(fields, reason):
-    assert reason in request(**fields).refusal()
+def test_what_cannot_be_done_is_refused_in_words_and_by_its_name(fields, param, reason):
+    refusal = request(**fields).refusal()
+
+    assert refusal.param == param
+    assert reason in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tools", [{"type": "function"}]),
+        ("functions", [{"name": "f"}]),
+        ("tool_choice", "required"),
+        ("function_call", {"name": "f"}),
+        ("logit_bias", {"50256": -100}),
+        ("presence_penalty", 1.0),
+        ("reasoning_effort", "high"),
+        ("web_search_options", {}),
+        ("prediction", {"type": "content", "content": "x"}),
+        ("service_tier", "priority"),
+        ("audio", {"voice": "alloy"}),
+        ("best_of", 2),
+        ("top_k", 0),
+        ("top_k", False),
+    ],
+)
+def test_a_name_that_the_platform_does_not_know_is_refused_whatever_its_value(name, value):
+    refusal = request(**{name: value}).refusal()
+
+    assert (refusal.param, refusal.code) == (name, "unsupported_parameter")
+    assert refusal.message == f"{name!r} is not supported by this endpoint; leave it out."
+
+
+def test_searches_and_embeddings_know_their_own_names_only():
+    search = openai.RetrieveRequest.model_validate({"query": "rope?", "limt": 3})
+    embed = openai.EmbeddingsRequest.model_validate({"input": "rope?", "user": "u", "truncate": 1})
+
+    assert (search.refusal().param, embed.refusal().param) == ("limt", "truncate")
 
 
 def test_the_turns_before_the_question_are_kept_but_a_clients_system_word_is_not_ours():
@@ -145,12 +204,13 @@ def test_the_turns_before_the_question_are_kept_but_a_clients_system_word_is_not
         {"role": "user", "content": "Which rope?"},
         {"role": "assistant", "content": "The old one."},
     ]
-    earlier = request(messages=[*turns, *QUESTION]).earlier()
+    asked = request(messages=[*turns, *QUESTION])
 
-    assert [(m.role, m.content) for m in earlier] == [
+    assert [(m.role, m.content) for m in asked.earlier()] == [
         ("user", "Which rope?"),
         ("assistant", "The old one."),
     ]
+    assert (asked.ignored(), request().ignored()) == (["system"], [])
 
 
 @pytest.mark.parametrize(

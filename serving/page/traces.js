@@ -54,6 +54,7 @@ function showTrace(why) {
     panel("How the question was understood", facts({
       route: how.route, "searched for": how.search, author: how.author, kind: how.kind, since: how.since, until: how.until,
       steps: (how.steps || []).join(", "), chance: String(how.chance), "instead of": how.instead_of || "",
+      "left out": (how.ignored || []).join(", "),
     })),
     panel("Steps", bars(Object.entries(why.seconds).map(([step, s]) => [step, s, milliseconds(s)]))),
     why.chunk_ids.length && panel("Passages, by score", bars(scores(why))),
