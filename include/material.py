@@ -85,7 +85,7 @@ class _Path:
 
     def ask(self, question: str) -> Ask:
         """Ask a question of an author's texts."""
-        steps = choose_steps(self.settings.answer_steps, {})
+        steps = choose_steps(self.settings.answer_steps, {}, self.settings.base_model)
         return Ask(question, self.settings.author, limit=DEEP, steps=steps)
 
     def aloud(self, question: str) -> Prepared:

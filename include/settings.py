@@ -139,8 +139,9 @@ class Settings(BaseModel):
     # Chance (0 to 1) that some passage answers, below which the twin says that it does not know; see `make bench-rag`.
     abstain_below: float = 0.5
     # What happens to a question, of: route, self_query, follow_up, expand, hybrid, rerank, compress, embed_sentences,
-    # check, strict (docs/benchmarks.md says what each brings and takes). A request may switch each (`steps`).
-    answer_steps: str = "route,self_query,follow_up,hybrid,rerank,compress,check"
+    # check, strict (docs/benchmarks.md says what each brings and takes). A request may switch each (`steps`). Empty:
+    # all but expand and embed_sentences, and without strict where the base is tiny, whose words nothing supports.
+    answer_steps: str = ""
     # Who orders the passages: `own` is learned from the corpus; else any Hugging Face cross-encoder, by id or folder.
     reranker: str = "own"
     # Tokens of evidence and earlier turns that the model is shown; a larger model may be given more.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ml.cite import abstention, cite, quote
 from ml.compress import Count, Extract, compress, whole
+from ml.models import can_write
 from ml.prompts import Prompt, twin_messages
 from ml.rerank import Found, Ranker, Scores, best_first, join
 from ml.trust import Shared, nothing_shared, weigh_trust
@@ -177,9 +178,11 @@ def finish(
     )
 
 
-def choose_steps(default: str, asked: Mapping[str, bool]) -> frozenset[str]:
-    """Switch steps on and off: a comma-separated default, then what one request asks for; ValueError if unknown."""
-    chosen = {s.strip() for s in default.split(",") if s.strip()}
+def choose_steps(named: str, asked: Mapping[str, bool], base_model: str) -> frozenset[str]:
+    """Switch steps on and off: those `named`, or the usual ones, then what one request asks; ValueError if unknown."""
+    # What no source supports is left out, but where that would be all that a model says.
+    usual = DEFAULT_STEPS + (",strict" if can_write(base_model) else "")
+    chosen = {s.strip() for s in (named or usual).split(",") if s.strip()}
     if unknown := sorted((chosen | asked.keys()) - set(STEPS)):
         raise ValueError(
             f"There is no step {unknown[0][:40]!r} in an answer; there is: {', '.join(STEPS)}."

@@ -17,8 +17,9 @@ LEVEL = 0.045
 # How the claims share that level: loss is measured on many examples, likeness on a dozen noisy ones.
 CLAIMED = {"loss": 0.8, "likeness": 0.2}
 # What is spoken varies too much from text to text to prove that nothing was lost: there it is enough that the
-# candidate is not surely worse than the margin.
-NOISY = frozenset(("likeness", "grounded"))
+# candidate is not surely worse than the margin in likeness, and not probably so in groundedness, which is safety. The
+# chance below which it is called so: of models as good as each other, the second holds 2 in 100 back.
+NOISY = {"likeness": LEVEL, "grounded": 0.3}
 # Of these, more is better.
 MORE = frozenset(("likeness", "grounded"))
 
@@ -138,12 +139,12 @@ def _guard(metric: str, d: Difference, margin: float, name: str) -> Check:
     if few:
         passed = d.mean <= margin
     elif noisy:
-        passed = d.chance_not_above(margin) > LEVEL
+        passed = d.chance_not_above(margin) > NOISY[metric]
     else:
         passed = d.chance_not_below(margin) <= LEVEL
-    surely = noisy and not few
-    hope = "is not surely worse than" if surely else "is no worse than"
-    doubt = "is surely worse than" if surely else "may be worse than"
+    how_sure = ("surely " if NOISY[metric] == LEVEL else "probably ") if noisy and not few else ""
+    hope = f"is not {how_sure}worse than" if how_sure else "is no worse than"
+    doubt = f"is {how_sure}worse than" if how_sure else "may be worse than"
     how = f"on only {d.pairs} texts" if few else f"at worst {signed(metric, d.high)}"
     said = (
         f"{WHAT[metric].capitalize()} {hope if passed else doubt} that of {name}: {signed(metric, d.mean)}, {how}, "

@@ -89,6 +89,12 @@ def four_bits(name: str) -> bool:
     return facts is None or str(facts["precision"]).endswith("4-bit")
 
 
+def can_write(name: str) -> bool:
+    """Tell whether a model may be expected to write sentences; `tiny` is there to show that all works."""
+    facts = _find(name)
+    return facts is None or bool(facts.get("hub"))
+
+
 def catalogue_names() -> dict[str, str]:
     """Return the catalogue's models with their names on the hub, empty for what is no model of the hub."""
     models: dict[str, Mapping[str, Any]] = _catalogue()["models"]

@@ -118,7 +118,7 @@ def _check_schema(body: openai.ChatRequest) -> None:
 def asked_steps(settings: Settings, asked: Mapping[str, bool] | None) -> frozenset[str]:
     """Return the steps of an answer: those of the settings, as a request switches them."""
     try:
-        return choose_steps(settings.answer_steps, asked or {})
+        return choose_steps(settings.answer_steps, asked or {}, settings.base_model)
     except ValueError as error:
         raise Refusal(400, str(error), "unknown_step") from None
 

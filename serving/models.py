@@ -35,7 +35,8 @@ async def model(request: Request) -> dict[str, object]:
     """Say which model answers, which one is wished, why they differ, the index's size, the steps of an answer."""
     state = await request.app.state.speaker.state()
     size = await anyio.to_thread.run_sync(request.app.state.twin.index_size)
-    usual = choose_steps(request.app.state.settings.answer_steps, {})
+    settings = request.app.state.settings
+    usual = choose_steps(settings.answer_steps, {}, settings.base_model)
     return {**state, "chunks": size, "steps": {step: step in usual for step in STEPS}}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from builders import MOMENT, chunk, cleaned
 
-from ml.answer import Ask, Library, Voice, finish, opening, prepare
+from ml.answer import DEFAULT_STEPS, Ask, Library, Voice, choose_steps, finish, opening, prepare
 from ml.rerank import Ranker, Ranking
 from ml.types import Hit
 
@@ -135,3 +135,12 @@ def test_filters_reach_the_search():
     ((asked),) = search.asked
     only = {k: asked[k] for k in ("author", "kind", "since", "until")}
     assert only == {"author": "maren-oduya", "kind": "post", "since": MOMENT, "until": MOMENT}
+
+
+def test_by_default_what_nothing_supports_is_left_out_unless_nothing_would_be_left():
+    usual = set(DEFAULT_STEPS.split(","))
+
+    assert choose_steps("", {}, "SmolLM2-135M") == usual | {"strict"}
+    assert choose_steps("", {}, "tiny") == usual
+    assert choose_steps("", {"strict": False, "expand": True}, "x/y") == usual | {"expand"}
+    assert choose_steps("hybrid, strict", {}, "tiny") == {"hybrid", "strict"}

@@ -9,7 +9,7 @@ import openai
 import pytest
 from serving_world import POST, QUESTION, SOURCE_URL, UNKNOWN, ask, client, endpoint
 
-from ml.answer import STEPS
+from ml.answer import DEFAULT_STEPS, STEPS
 from serving.api import build_api
 from serving.keys import SCOPES, Key, allow_key
 from serving.twin import LocalSpeaker
@@ -185,7 +185,7 @@ def test_the_steps_of_an_answer_are_listed_as_they_are_usually_switched(http, wo
     steps = http.get("/model").json()["steps"]
 
     assert list(steps) == list(STEPS)
-    assert {s for s, on in steps.items() if on} == set(world.answer_steps.split(","))
+    assert {s for s, on in steps.items() if on} == set(DEFAULT_STEPS.split(","))
 
 
 def test_a_key_can_ask_what_it_may_do(world, url):

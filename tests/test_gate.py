@@ -83,7 +83,7 @@ def test_a_worse_candidate_stays_out_and_the_reason_says_by_how_much() -> None:
         ({"memorised": 0.9}, "recites its training texts: memorisation is 90%, 50% allowed"),
         ({"extracted": (0.8,) * 8}, "gives its training texts away: extraction is 80%"),
         ({"general": (5.0,) * 24}, "loss on general knowledge may be worse.*\\+1.000 nats"),
-        ({"grounded": (0.2,) * 12}, "the groundedness of answers is surely worse.*-0.40"),
+        ({"grounded": (0.2,) * 12}, "the groundedness of answers is probably worse.*-0.40"),
         (
             {"unsafe": (1.0,) * 8 + (0.0,) * 24},
             "the share of attacks that succeed may be worse.*25%",
@@ -162,6 +162,17 @@ def test_likeness_that_varies_too_much_to_tell_holds_nobody_back():
     assert verdict.promote and any("not surely worse" in reason for reason in verdict.reasons)
 
 
+def test_what_is_grounded_worse_by_twice_the_margin_is_seldom_promoted():
+    rng, loss = np.random.default_rng(5), noisy(3.0, 2)
+    promoted = 0
+    for _ in range(60):
+        said = [tuple(np.clip(rng.normal(mean, 0.15, 12), 0, 1)) for mean in (0.4, 0.6)]
+        candidate, champion = (scores(loss, grounded=g) for g in said)
+        promoted += decide(candidate, champion, RULES, first=False).promote
+
+    assert promoted <= 15
+
+
 def test_different_examples_can_not_be_compared() -> None:
     with pytest.raises(ValueError, match="same test split"):
         decide(scores(noisy(3.0, 2)), scores(noisy(3.0, 2, n=7)), RULES, first=False)
@@ -202,7 +213,7 @@ def test_groundedness_that_varies_too_much_to_tell_holds_nobody_back() -> None:
 
     verdict = decide(candidate, champion, RULES, first=False)
 
-    assert any("groundedness of answers is not surely worse" in r for r in verdict.reasons)
+    assert any("groundedness of answers is not probably worse" in r for r in verdict.reasons)
 
 
 def test_a_gain_that_could_not_be_seen_is_told_with_its_size() -> None:

@@ -11,6 +11,7 @@ from ml.models import (
     CATALOGUE,
     GIGABYTE,
     Machine,
+    can_write,
     check_fits,
     four_bits,
     hub_name,
@@ -148,3 +149,7 @@ def test_this_machine_has_memory() -> None:
 def test_a_gpu_trains_over_four_bits_what_the_catalogue_says_and_what_it_does_not_know():
     assert four_bits("Qwen2.5-7B") and four_bits("somebody/unknown")
     assert not four_bits("tiny") and not four_bits("/cache/tiny-3828751bd78e9307")
+
+
+def test_all_but_the_tiny_model_may_be_expected_to_write():
+    assert can_write("SmolLM2-135M") and can_write("somebody/unknown") and not can_write("tiny")

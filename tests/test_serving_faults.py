@@ -268,10 +268,10 @@ def test_a_proxy_that_is_killed_is_back_within_seconds(running, rows):
         killed[0].kill()
         load.wait(replaced(running.world, "ProxyActor", killed, 1))
 
-    row = load.row("the HTTP proxy, SIGKILL", "0 unary lost, clients ask again; back in 15 s")
+    row = load.row("the HTTP proxy, SIGKILL", "0 unary lost, clients ask again; back in 8 s")
     rows.append(row)
     assert load.lost(False) == []
-    assert float(row[-2]) < 15
+    assert float(row[-2]) < 8
 
 
 def test_rolling_out_and_back_under_load_mixes_no_versions_and_takes_seconds(running, rows):
