@@ -21,17 +21,31 @@ REMEMBERED, REMEMBERED_CHARACTERS = 2, 400
 # A question with fewer words of its own than this may lean on the one before.
 OWN_TERMS = 2
 
+# What is said to be friendly; a question of nothing else is small talk.
+_PLEASANTRIES = (
+    r"hi|hello|hey|welcome back|nice to meet you|good (?:morning|evening|afternoon|night)",
+    r"cheers|bye|goodbye|see you(?: (?:later|soon|tomorrow))?|have a (?:nice|good) day",
+    r"(?:many )?thanks?(?: you)?(?: (?:(?:so|very) much|a lot))?(?: for (?:that|your help))?",
+    r"how are you(?: (?:doing|today))*|who are you|what are you|are you (?:a )?(?:bot|human|real|robot)",
+    r"what can you do|what can i ask(?: you)?|ok(?:ay)?|great|cool|nice|perfect|wow|test",
+    r"got it|i see|well done|good job",
+    r"(?:that|this|it) (?:really )?(?:helps?|helped|makes sense|works|worked)(?: (?:me|a lot))?",
+    r"(?:that|this|it)(?:['’]s| is| was) (?:(?:very|really|so) )?(?:helpful|useful|great|good|nice|clear)",
+)
+# Nothing is tried twice (`*+`): a long row of greetings that ends in something else would take for ever.
 _SMALL_TALK = re.compile(
-    r"(?:(?:hi|hello|hey|good (?:morning|evening|afternoon)|thanks?(?: you)?(?: (?:so|very) much)?|cheers|bye|goodbye"
-    r"|how are you(?: (?:doing|today))*|nice to meet you|who are you|what are you"
-    r"|are you (?:a )?(?:bot|human|real|robot)"
-    r"|what can you do|what can i ask(?: you)?|ok(?:ay)?|great|cool|test)\b[\s,.!?]*(?:there|twin|again)?[\s,.!?]*)+",
-    re.I,
+    rf"(?:(?:{'|'.join(_PLEASANTRIES)})\b[\s,.!?]*+(?:(?:there|twin|again)\b[\s,.!?]*+)?+)++", re.I
+)
+# What is made up and no fact. "Tell me the story of fsync" asks for one, "write a poem parser" for a program.
+_MADE_UP = r"(?:poems?|haikus?|limericks?|sonnets?|rhymes?|verses?|songs?|lyrics|jokes?|riddles?|fairy tales?)"
+_WISHES = (
+    r"(?:continue|rewrite|rephrase|reword|paraphrase|complete)\b.{0,40}?[:“\"]",
+    r"(?:write|draft|compose)\b.{0,60}?\b(?:begins?|starts?|opens?|beginning|starting)\b",
+    r"(?:tell|write|draft|compose|sing|give|make up|invent)\s+(?:(?:me|us)\s+)?(?:a|an|another|one more|some)\s+"
+    rf"(?:(?!of\b)\w+,?\s+){{0,3}}?{_MADE_UP}(?=\s*(?:$|[.!?,:;])|\s+(?:about|on|of|for|in|that|with|like|please)\b)",
 )
 _VOICE = re.compile(
-    r"\s*(?:please\s+)?(?:(?:continue|rewrite|rephrase|reword|paraphrase|complete)\b.{0,40}?[:“\"]"
-    r"|(?:write|draft|compose)\b.{0,60}?\b(?:begins?|starts?|opens?|beginning|starting)\b)",
-    re.I | re.S,
+    rf"\s*(?:(?:please|now|(?:can|could|would|will) you)\s+)*(?:{'|'.join(_WISHES)})", re.I | re.S
 )
 # What no text that was written once can answer.
 _OUT_OF_SCOPE = re.compile(
@@ -42,9 +56,35 @@ _OUT_OF_SCOPE = re.compile(
     re.I,
 )
 _KINDS: tuple[tuple[Kind, str], ...] = (
-    ("post", r"posts?|tweets?|toots?"),
-    ("article", r"articles?|essays?|blog(?: posts?)?|newsletters?"),
-    ("code", r"code|repositor(?:y|ies)|repos?|programs?|functions?|scripts?"),
+    ("post", r"(?:posts?|tweets?|toots?)"),
+    ("article", r"(?:articles?|essays?|blog(?: posts?)?|newsletters?)"),
+    ("code", r"(?:code|repositor(?:y|ies)|repos?|programs?|functions?|scripts?)"),
+)
+# What only an author does, by the kind of text that comes of it.
+_MADE_BY: tuple[tuple[Kind, str], ...] = (
+    ("post", r"(?:tweet(?:ed)?|toot(?:ed)?)"),
+    ("article", r"blog(?:ged)?"),
+)
+# Not "a post-mortem", "a code review", "a code base".
+_WHOLE = r"\b(?!-|\s+(?:review|base)\b)"
+_TELLS = (
+    r"\s+(?:ever\s+)?(?:say|said|mention(?:ed)?|tell|told|explain(?:ed)?|claim(?:ed)?|recommend(?:ed)?"
+    r"|discuss(?:ed)?)\b"
+)
+# How a question is limited to a kind of text, {0} being its names; below, how it says what an author did.
+_LIMITS = (
+    r"\b(?:in|from|among|across)\s+(?:any\s+of\s+|all\s+)?(?:my|your|the)\s+{0}" + _WHOLE,
+    # "Which functions are about dates?" may ask about anybody's.
+    r"\b(?:which|any)\s+(?:of\s+)?(?:(?:my|your)\s+)?(?!code|prog|func|script|repo){0}\s+"
+    r"(?:(?:are|is)\s+)?(?:about\b|mention\b|(?=from\b))",
+    r"\b(?:(?:do|does|did|have|has)\s+)?(?:any\s+of\s+)?(?:my|your)\s+{0}" + _TELLS,
+)
+_DOES = r"\b(?:(?:do|did|have)\s+)?(?:I|you)\s+(?:ever\s+|once\s+)?{0}\b(?!-)"
+_KIND_RULES = tuple(
+    (kind, re.compile(rule.replace("{0}", words), re.I))
+    for kinds, rules in ((_KINDS, _LIMITS), (_MADE_BY, (_DOES,)))
+    for kind, words in kinds
+    for rule in rules
 )
 _LEANS = re.compile(
     r"^\W*(?:and|but|so|why|how so|what about|how about|what else|tell me more|go on|more|really)\b"
@@ -105,12 +145,8 @@ def read_route(question: str) -> Route:
 
 def read_kind(question: str) -> tuple[Kind | None, str]:
     """Find the kind of text that a question is limited to ("in your posts"), and the words that say so."""
-    for kind, names in _KINDS:
-        limited = (
-            r"\b(?:in|from|among|across)\s+(?:any\s+of\s+|all\s+)?(?:my|your|the)"
-            rf"\s+(?:{names})\b(?!\s+(?:review|base))"
-        )
-        if found := re.search(limited, question, re.I):
+    for kind, rule in _KIND_RULES:
+        if found := rule.search(question):
             return kind, found[0]
     return None, ""
 

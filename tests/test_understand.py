@@ -1,5 +1,6 @@
 """A question is understood by rules: what kind it is, what it filters by, and what it leaves to the turns before it."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -22,6 +23,19 @@ def said(*turns):
         ("thanks a lot, but why does fsync lie?", "knowledge"),
         ("Who are you?", "small talk"),
         ("Thank you very much.", "small talk"),
+        ("Thanks, that helps!", "small talk"),
+        ("Great, that makes sense. Thanks a lot for your help!", "small talk"),
+        ("Got it, see you tomorrow!", "small talk"),
+        ("That helps against rot?", "knowledge"),
+        ("Great, but is that helpful for backups?", "knowledge"),
+        ("Write a poem about the sea", "voice"),
+        ("Tell me a joke", "voice"),
+        ("Could you please write me a short, funny limerick?", "voice"),
+        ("Tell me another joke about pagers!", "voice"),
+        ("Tell me the story of fsync.", "knowledge"),
+        ("Write a poem parser in Python.", "knowledge"),
+        ("What is a joke worth in a code review?", "knowledge"),
+        ("Give me a list of poems", "knowledge"),
         ("Continue: The rope that looks sound", "voice"),
         ("Write a short post that begins with: The pager woke me", "voice"),
         ("Write about backups.", "knowledge"),
@@ -36,6 +50,13 @@ def test_a_question_is_sent_the_right_way(question, route):
     assert understand(question, TODAY).route == route
 
 
+def test_a_long_row_of_greetings_that_is_none_takes_no_time():
+    started = time.monotonic()
+
+    assert understand("hi " * 25 + "x", TODAY).route == "knowledge"
+    assert time.monotonic() - started < 1
+
+
 @pytest.mark.parametrize(
     ("question", "kind", "search"),
     [
@@ -46,6 +67,20 @@ def test_a_question_is_sent_the_right_way(question, route):
             "What do you say about caches?",
         ),
         ("How is it done in your code?", "code", "How is it done?"),
+        ("What do your posts say about caches?", "post", "What about caches?"),
+        ("Your posts say that fsync lies. Why?", "post", "that fsync lies. Why?"),
+        ("What did you tweet about caches?", "post", "What about caches?"),
+        ("What have you blogged about caches?", "article", "What about caches?"),
+        ("Which of your tweets mention caches?", "post", "caches?"),
+        ("Which articles are from March 2024 and why?", "article", "and why?"),
+        *(
+            (q, None, q)
+            for q in (
+                *("In your post-mortems, what went wrong?", "What does a tweet cost?"),
+                *("How do I write tweets that are read?", "Which functions are about dates?"),
+                *("How do posts hold a fence?", "Is your blog fast?"),
+            )
+        ),
         ("What do you look for in a code review?", None, "What do you look for in a code review?"),
     ],
 )
