@@ -32,6 +32,22 @@ def read_verdict(settings: Settings, model_id: str) -> dict[str, Any]:
     return read_json(_file(settings, "verdicts", model_id))
 
 
+def amend_verdict(settings: Settings, model_id: str, promote: bool, reason: str) -> dict[str, Any]:
+    """Decide after the gate, as a person or a roll-out does, and say why; it leaves no question open."""
+    verdict = read_verdict(settings, model_id)
+    before = verdict.get("reasons", [])
+    reasons = before if before[-1:] == [reason] else [*before, reason]
+    amended = verdict | {"promote": promote, "reasons": reasons, "ask": False}
+    write_verdict(settings, model_id, amended)
+    return amended
+
+
+def why_turned_down(settings: Settings, model_id: str) -> str:
+    """Say why a model was turned down, by the last word on it; empty if it was not."""
+    verdict = read_verdict(settings, model_id)
+    return "" if verdict.get("promote", True) else str(verdict["reasons"][-1])
+
+
 def write_report(settings: Settings, model_id: str, page: str) -> Path:
     """Keep the record of a decision for people; returns the file."""
     file = _file(settings, "verdicts", model_id, "html")

@@ -119,8 +119,7 @@ def hear_person(
     chosen = ", ".join(str(option) for option in answer.get("chosen_options", ()))  # type: ignore[attr-defined]
     said = f"{name} was asked and chose: {chosen}."
     if said not in verdict["reasons"]:
-        verdict |= {"promote": chosen == "Promote", "reasons": [*verdict["reasons"], said]}
-        registry.write_verdict(settings, model_id, verdict)
+        return registry.amend_verdict(settings, model_id, chosen == "Promote", said)
     return verdict
 
 

@@ -26,10 +26,12 @@ from include.aliases import (
     set_alias,
 )
 from include.decisions import (
+    amend_verdict,
     attempts,
     mark_attempt,
     read_evaluation,
     read_verdict,
+    why_turned_down,
     write_evaluation,
     write_report,
     write_verdict,
@@ -49,6 +51,7 @@ from ml.types import DatasetVersion, Example, ModelVersion, Preference
 
 __all__ = [
     "aliases",
+    "amend_verdict",
     "attempts",
     "champion",
     "dataset_folder",
@@ -70,6 +73,7 @@ __all__ = [
     "remove_alias",
     "resolve_model",
     "set_alias",
+    "why_turned_down",
     "write_dataset",
     "write_evaluation",
     "write_report",

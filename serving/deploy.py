@@ -3,7 +3,8 @@
 A roll-out loads the candidate beside the champion on every replica, asks it golden questions, lets a
 part of the callers meet it, states the wish for it, waits until every replica has it, asks again, and
 only then moves the champion. Whatever fails before, the old wish is restored first; a kill in between
-is repaired by `keep`, which wishes for the champion.
+is repaired by `keep`, which wishes for the champion. A model that failed by its own fault is turned down for
+good; where Ray, MongoDB or the endpoint was away, it is tried again.
 """
 
 import logging
@@ -26,6 +27,7 @@ from include.keys import ray_token_file
 from include.settings import Settings, load_settings
 from include.withdrawals import stale
 from serving.proving import DeployFailed as DeployFailed
+from serving.proving import Unfit as Unfit
 from serving.proving import ask_golden_questions, watch_trial
 
 log = logging.getLogger(__name__)
@@ -55,13 +57,18 @@ def roll_out(settings: Settings, model_id: str, proven: bool = False) -> dict[st
         replicas = await_model(settings, model_id, LOAD_SECONDS)
         ask_golden_questions(settings, "twin", model_id)
     except (DeployFailed, OSError, httpx.HTTPError) as error:
+        kind = Unfit if isinstance(error, Unfit) else DeployFailed
+        if kind is Unfit:
+            registry.amend_verdict(settings, model_id, False, f"It was not rolled out: {error}")
         spent = _restore(settings, before)
-        raise DeployFailed(
+        raise kind(
             f"Model {model_id} was not rolled out: {error} The endpoint is back on {before or 'no model'} "
             f"after {spent:.1f} s."
         ) from error
     if before != model_id:
         registry.move_champion(settings, model_id)
+    if registry.why_turned_down(settings, model_id):
+        registry.amend_verdict(settings, model_id, True, "It was rolled out by hand after that.")
     log.info("%s is the champion. %s", model_id, seen)
     seconds = time.monotonic() - started
     return {"model_id": model_id, "seconds": seconds, "replicas": replicas, "canary": seen}
@@ -90,9 +97,13 @@ def roll_back(settings: Settings) -> dict[str, object]:
             f"{previous} learned what was forgotten since ({len(learned)} documents), so it does not come back; "
             "a model of the next dataset takes the champion's place."
         )
+    if reason := registry.why_turned_down(settings, previous):
+        raise PermissionError(
+            f"{previous} was turned down ({reason.rstrip('.')}), so it does not come back by itself. "
+            f"`python -m serving.deploy roll_out {previous}` lets it prove itself once more."
+        )
     # First of all: a kill after the roll-out would leave it to the next loop to undo it.
-    verdict = {"promote": False, "reasons": [f"It was rolled back to {previous} by hand."]}
-    registry.write_verdict(settings, left, registry.read_verdict(settings, left) | verdict)
+    registry.amend_verdict(settings, left, False, f"It was rolled back to {previous} by hand.")
     return roll_out(settings, previous, proven=True)
 
 
@@ -123,7 +134,8 @@ def await_model(settings: Settings, model_id: str, seconds: float, canary: str =
         replicas = _replicas(settings)
         heard = [r for r in replicas if (r.get("wish"), r.get("canary", "")) == (model_id, canary)]
         if broken := [r for r in heard if r["status"] == "failed"]:
-            raise DeployFailed(f"A replica could not load it: {broken[0]['error']}")
+            kind = Unfit if any(r.get("unfit") for r in broken) else DeployFailed
+            raise kind(f"A replica could not load it: {broken[0]['error']}")
         if replicas and len([r for r in heard if r["status"] == "ready"]) == len(replicas):
             time.sleep(STATE_SECONDS)
             return len(replicas)

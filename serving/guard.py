@@ -25,7 +25,8 @@ from serving import openai
 from serving.budget import SpentUp
 from serving.fields import NotDone
 from serving.keys import Buckets, Key, ensure_key, recognise
-from serving.shelf import Busy
+from serving.proving import MODEL_FAILED
+from serving.shelf import Busy, Failed
 from serving.twin import NoModel
 
 audit = logging.getLogger("twin.audit")
@@ -83,6 +84,7 @@ def install_guard(api: FastAPI, settings: Settings) -> None:
     api.add_exception_handler(Refusal, _refused)
     api.add_exception_handler(HTTPException, _not_offered)
     api.add_exception_handler(RequestValidationError, _malformed)
+    api.add_exception_handler(Failed, _model_failed)
     api.add_exception_handler(ConnectionError, _unavailable)
     api.add_exception_handler(NoModel, _unavailable)
     api.add_exception_handler(SpentUp, _spent_up)
@@ -201,6 +203,10 @@ async def _malformed(_: Request, error: Exception) -> Response:
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     return openai.error(503, str(error), "unavailable", Retry_After="5")
+
+
+async def _model_failed(_: Request, error: Exception) -> Response:
+    return openai.error(503, str(error), MODEL_FAILED, Retry_After="5")
 
 
 async def _busy(_: Request, error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """Models beside the one in the slot: loaded when they are asked for by name, the longest unasked put away.
 
-    twin@<version>    a model of the registry that passed its gate
+    twin@<version>    the champion, the one before it, and what was promoted by its gate, and by a person where one is
+                      asked; none that was turned down since
     <base model>      a base model of the catalogue whose files are on this machine, with no adapter
 
 A request that was prepared for a model is answered by that model or not at all: the one that a
@@ -124,13 +125,16 @@ def memory(models: list[Loaded]) -> int:
 
 def offered(settings: Settings) -> dict[str, str]:
     """Return the names that `model` may have beside `twin`, each with the id of its model."""
-    pointed = {registry.champion(settings), registry.previous(settings)}
-    passed = [
-        m
-        for m in registry.list_models(settings)
-        if m in pointed or registry.read_verdict(settings, m).get("promote")
-    ]
-    return {f"{PREFIX}{m}": m for m in passed} | {b: b for b in base_models(settings)}
+    champion, previous = registry.champion(settings), registry.previous(settings)
+
+    def stands(model_id: str) -> bool:
+        verdict = registry.read_verdict(settings, model_id)
+        # Whoever serves, or served, was decided on; of the others, a person may not have answered yet.
+        decided = model_id == previous or ("promote" in verdict and not verdict.get("ask"))
+        return model_id == champion or (decided and bool(verdict.get("promote", True)))
+
+    standing = [m for m in registry.list_models(settings) if stands(m)]
+    return {f"{PREFIX}{m}": m for m in standing} | {b: b for b in base_models(settings)}
 
 
 def base_models(settings: Settings) -> dict[str, str]:

@@ -32,6 +32,8 @@ class SlotState:
     error: str
     # The candidate that is wished for beside the champion.
     canary: str = ""
+    # Whether the model itself failed, and not the machine, which lacks a server, a file or memory.
+    unfit: bool = False
 
 
 class Slot:
@@ -44,7 +46,7 @@ class Slot:
         self.shelf = Shelf(settings, load_model)
         self._changed = changed
         self._wish = self._trial = ""
-        self._error = ""
+        self._error, self._unfit = "", False
         self._loading = threading.Lock()
 
     def state(self) -> SlotState:
@@ -57,7 +59,7 @@ class Slot:
         else:
             wished = (self._wish, self._trial)
             status = "ready" if (model_id, beside) == wished else "loading"
-        return SlotState(status, model_id, self._wish, self._error, self._trial)
+        return SlotState(status, model_id, self._wish, self._error, self._trial, self._unfit)
 
     def find(self, model_id: str = "") -> Loaded:
         """Return a model by its id, from the slot or the shelf; the slot's own where none is named."""
@@ -73,7 +75,8 @@ class Slot:
 
         An empty wish empties the place: nobody goes on with a model that was taken back.
         """
-        self._wish, self._trial, self._error = model_id, canary if model_id else "", ""
+        self._wish, self._trial = model_id, canary if model_id else ""
+        self._error, self._unfit = "", False
         if not model_id:
             self.loaded = self.canary = None
             self.shelf.empty()
@@ -98,6 +101,7 @@ class Slot:
             except Exception as error:  # noqa: BLE001
                 log.error("model %s could not be loaded: %s", canary or model_id, error)
                 if (self._wish, self._trial) == wished:
+                    self._unfit = not isinstance(error, OSError | MemoryError)
                     self._error = f"{type(error).__name__}: {error}"
             finally:
                 self.shelf.make_room(self.canary)

@@ -169,6 +169,7 @@ def test_a_candidate_that_fails_at_its_first_word_is_answered_for_by_the_champio
         503,
         "The model failed while it spoke; ask again.",
     )
+    assert named.json()["error"]["code"] == "model_failed"
     with open_documents(world) as documents:
         found = documents.outcomes(broken)
     assert [o for o in found if o.model_id == broken] == [Outcome(broken, failed=True)] * 2

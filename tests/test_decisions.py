@@ -34,3 +34,18 @@ def test_a_page_lies_beside_the_verdict_and_nothing_lies_elsewhere(world: Settin
     assert page.read_text() == "<p>why</p>"
     with pytest.raises(LookupError, match="is no id"):
         decisions.write_report(world, "../m1", "<p>why</p>")
+
+
+def test_a_later_word_is_added_to_the_gates_and_leaves_no_question_open(world: Settings) -> None:
+    gate = {"promote": True, "reasons": ["It is better."], "ask": True, "checks": [1]}
+    decisions.write_verdict(world, "m1", gate)
+    assert decisions.why_turned_down(world, "m1") == decisions.why_turned_down(world, "m2") == ""
+
+    for _ in range(2):
+        decisions.amend_verdict(world, "m1", False, "It fell silent.")
+
+    amended = {"promote": False, "reasons": ["It is better.", "It fell silent."], "ask": False}
+    assert decisions.read_verdict(world, "m1") == gate | amended
+    assert decisions.why_turned_down(world, "m1") == "It fell silent."
+    decisions.amend_verdict(world, "m1", True, "It spoke again.")
+    assert decisions.why_turned_down(world, "m1") == ""

@@ -6,7 +6,8 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from serving_world import ask, call, client, publish_copy
+from openai import NotFoundError
+from serving_world import ask, call, client, publish_broken, publish_copy
 
 from include import registry
 from include.evaluation import next_candidate
@@ -19,12 +20,14 @@ from serving import deploy
 from serving.deploy import (
     RESTORE_SECONDS,
     DeployFailed,
+    Unfit,
     await_model,
     main,
     roll_back,
     roll_out,
     status,
 )
+from serving.shelf import offered
 
 pytestmark = pytest.mark.services
 
@@ -37,6 +40,15 @@ def world(deployed):
 @pytest.fixture(scope="module")
 def second(deployed):
     return publish_copy(deployed.world, deployed.model_id, "deploy-second")
+
+
+PASSED = {"promote": True, "reasons": ["It is better."], "evidence": {"examples": 3.0}}
+
+
+def passed(world, model_id, champion):
+    """Let a model have passed its gate."""
+    registry.write_evaluation(world, model_id, {"champion_id": champion})
+    registry.write_verdict(world, model_id, PASSED)
 
 
 @pytest.fixture
@@ -72,7 +84,9 @@ def test_a_model_that_cannot_be_loaded_is_undone_and_the_next_one_is_not_blamed(
 ):
     broken = publish_copy(world, first, "deploy-truncated", truncate=True)
 
-    with pytest.raises(DeployFailed) as raised:
+    passed(world, broken, first)
+
+    with pytest.raises(Unfit) as raised:
         roll_out(world, broken)
     state = call(world, deployed.url).get("/model").json()
 
@@ -82,7 +96,28 @@ def test_a_model_that_cannot_be_loaded_is_undone_and_the_next_one_is_not_blamed(
     assert registry.champion(world) == first
     assert (state["model_id"], state["status"], state["error"]) == (first, "ready", "")
     assert ask(stock).model_version == first
+    turned_down = registry.why_turned_down(world, broken)
+    assert turned_down.startswith("It was not rolled out: A replica could not load it")
+    assert f"twin@{broken}" not in offered(world) and next_candidate(world) != broken
     assert roll_out(world, second)["model_id"] == second
+
+
+def test_a_model_that_fails_its_golden_questions_is_turned_down_and_comes_no_more(
+    world, first, stock
+):
+    broken = publish_broken(world, first, "deploy-broken")
+    passed(world, broken, first)
+    assert f"twin@{broken}" in offered(world)
+
+    with pytest.raises(Unfit, match="To 'Write .*' it answered 503: .*model failed"):
+        roll_out(world, broken)
+
+    assert registry.champion(world) == first and next_candidate(world) != broken
+    verdict = registry.read_verdict(world, broken)
+    assert verdict["reasons"][0] == "It is better."
+    assert "it answered 503" in registry.why_turned_down(world, broken)
+    with pytest.raises(NotFoundError, match=f"There is no model 'twin@{broken}'"):
+        ask(stock, model=f"twin@{broken}")
 
 
 def test_a_model_of_another_installation_is_refused_before_anything_moves(world, first, deployed):
@@ -99,31 +134,44 @@ def test_a_model_that_does_not_exist_is_named(world, first):
     assert registry.champion(world) == first
 
 
-def test_a_model_that_fails_its_first_question_is_undone(world, first, second, monkeypatch):
+def test_an_endpoint_that_nobody_reaches_is_not_the_models_fault(world, first, second):
+    passed(world, second, first)
     strict = world.model_copy(update={"serve_url": "http://127.0.0.1:9"})
 
-    with pytest.raises(DeployFailed, match="Connection refused.*is back on"):
+    with pytest.raises(DeployFailed, match="Connection refused.*is back on") as raised:
         roll_out(strict, second)
-    assert registry.champion(world) == first
+
+    assert registry.champion(world) == first and not isinstance(raised.value, Unfit)
+    assert registry.read_verdict(world, second) == PASSED
+    assert f"twin@{second}" in offered(world)
 
 
 def test_rolling_back_brings_the_previous_one_and_keeps_the_left_one_from_coming_back(
     world, first, second, stock
 ):
-    passed = {"promote": True, "reasons": ["It is better."], "evidence": {"examples": 3.0}}
     roll_out(world, second)
-    registry.write_evaluation(world, second, {"champion_id": first})
-    registry.write_verdict(world, second, passed)
+    passed(world, second, first)
 
     assert roll_back(world)["model_id"] == first
     assert (registry.champion(world), registry.previous(world)) == (first, second)
     assert ask(stock).model_version == first
     assert registry.read_verdict(world, second) == {
-        **passed,
+        **PASSED,
         "promote": False,
-        "reasons": [f"It was rolled back to {first} by hand."],
+        "reasons": [*PASSED["reasons"], f"It was rolled back to {first} by hand."],
+        "ask": False,
     }
     assert next_candidate(world) is None
+    assert f"twin@{second}" not in offered(world)
+
+    with pytest.raises(PermissionError, match=f"{second} was turned down .It was rolled back to"):
+        roll_back(world)
+    assert ask(stock).model_version == first
+
+    roll_out(world, second)
+    reasons = registry.read_verdict(world, second)["reasons"]
+    assert reasons[-1] == "It was rolled out by hand after that."
+    assert registry.why_turned_down(world, second) == ""
 
 
 def test_a_canary_that_a_killed_roll_out_left_beside_the_champion_is_taken_back(

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import openai
 import pytest
+from builders import model_version
 from serving_world import HOT, ask, call, client, endpoint, publish_copy, ready_slot, settled
 
 from include import registry
+from include.evaluation import hear_person
+from include.settings import Settings
 from ml.models import catalogue_names
 from ml.types import Message
 from serving.shelf import NoModel, Shelf, memory, offered
@@ -57,6 +60,32 @@ def test_what_passed_its_gate_and_base_models_here_are_offered(world, passed):
         Path(world.base_model).name,
         *catalogue_names(),
     }
+
+
+def test_of_those_that_do_not_serve_only_those_are_offered_about_whom_nobody_has_doubts(tmp_path):
+    world = Settings(data_dir=tmp_path)
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "adapter_model.safetensors").write_bytes(b"weights")
+    for name in ("elder", "first", "second", "asked"):
+        registry.publish_model(world, weights, model_version(name, "f1"))
+    registry.write_verdict(world, "elder", {"promote": True, "reasons": ["better"], "ask": False})
+    question = {"promote": True, "reasons": ["better"], "ask": True}
+    registry.write_verdict(world, "asked", question)
+    for name in ("first", "second"):
+        registry.move_champion(world, name)
+
+    def names():
+        return {n.removeprefix("twin@") for n in offered(world) if n.startswith("twin@")}
+
+    assert names() == {"elder", "first", "second"}
+    for name in ("elder", "first", "second"):
+        registry.amend_verdict(world, name, False, "It was rolled back.")
+    assert names() == {"second"}
+    answer = {"chosen_options": ["Promote"], "responded_by_user": {"name": "Ada"}}
+    assert hear_person(world, "asked", None) == question and names() == {"second"}
+    hear_person(world, "asked", answer)
+    assert names() == {"asked", "second"}
 
 
 def test_a_model_is_loaded_once_and_only_if_it_is_offered(shelf, passed):

@@ -107,8 +107,29 @@ def test_a_model_that_does_not_fit_never_takes_the_place(slot, served, name, opt
 
     assert settled(slot).state().status == "failed"
     assert (slot.state().model_id, slot.state().wish) == (served[1], name)
-    assert reason in slot.state().error
+    assert reason in slot.state().error and slot.state().unfit
     assert list(speak(slot.loaded, SAID, OPTIONS))
+
+
+@pytest.mark.parametrize(
+    ("error", "unfit"),
+    [
+        (ValueError("the weights are cut off"), True),
+        (ConnectionError("the hub does not answer"), False),
+        (OSError("no space left on device"), False),
+        (MemoryError("nothing left"), False),
+    ],
+)
+def test_what_the_machine_lacks_is_not_the_models_fault(slot, other, monkeypatch, error, unfit):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("serving.slot.load_model", fail)
+    slot.wish(other)
+
+    assert (settled(slot).state().status, slot.state().unfit) == ("failed", unfit)
+    slot.wish("")
+    assert slot.state().unfit is False
 
 
 def test_a_model_that_does_not_exist_is_named(slot):

@@ -11,6 +11,7 @@ from include.__main__ import verbs
 from include.settings import ROOT, Settings
 from include.source_checks import FINE
 from include.validation import ValidationFailed
+from serving.deploy import DeployFailed, Unfit
 
 WIRING = "\n".join(p.read_text() for p in sorted((ROOT / "dags").glob("*.py")))
 TOLD = sorted(set(re.findall(r'\b(?:run_)?verb\(\s*"(\w+)"', WIRING)))
@@ -50,6 +51,8 @@ def test_a_verb_that_nobody_tells_is_said_so_with_where_it_was_looked_for():
         (ValueError("settings are wrong"), "fail"),
         (ValidationFailed("too much is bad"), "fail"),
         (PermissionError("nobody allowed it"), "fail"),
+        (Unfit("it says nothing"), "fail"),
+        (DeployFailed("the endpoint is full"), "default"),
         (ConnectionError("the server is away"), "default"),
         (TimeoutError("it takes too long"), "default"),
         (RuntimeError("the job was killed"), "default"),
