@@ -1,12 +1,11 @@
 """The product: one readable path from a question to a cited answer.
 
-understand → retrieve → rerank → compress → render → (generate, by the caller) → cite → check. Each step may
-be left out (`STEPS`). Evidence is quoted word for word with its place; what the model wrote is marked
-as such. Where nothing that was found is likely to answer, the twin says so, and what it does know.
-Nothing here opens a connection: searches, embedder and ranking come in as arguments.
+understand → retrieve → rerank → compress → render → cite → (generate, by the caller) → check. An answer opens with its
+evidence, so that is cited before the model speaks. `STEPS` may be switched; `ml/laps.py` counts what each step takes.
+Evidence is quoted word for word with its place; what the model wrote is marked as such. Where nothing that was found
+is likely to answer, the twin says so, and what it does know. Searches, embedder and ranking come in as arguments.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from ml.cite import abstention, cite, quote
 from ml.compress import Count, Extract, compress, whole
+from ml.laps import Laps
 from ml.models import can_write
 from ml.prompts import Prompt, twin_messages
 from ml.rerank import Found, Ranker, Scores, best_first, join
@@ -120,31 +120,31 @@ class Prepared:
     how: Mapping[str, object] = field(default_factory=dict)
 
 
-def prepare(ask: Ask, library: Library, voice: Voice, abstain_below: float) -> Prepared:
+def prepare(
+    ask: Ask, library: Library, voice: Voice, abstain_below: float, laps: Laps | None = None
+) -> Prepared:
     """Understand a question, find, order and compress the evidence for it, and render the prompt."""
-    times = [time.monotonic()]
-    meant = _understand(ask, library)
+    laps = laps or Laps()
+    meant = laps.end("understand", _understand(ask, library))
     if meant.route in ("small talk", "out of scope"):
-        return _without_search(ask, meant, voice)
-    found = [] if meant.route == "voice" else _retrieve(ask, meant, library)
-    times.append(time.monotonic())
-    ranked = _rerank(ask, meant, found, library)
-    times.append(time.monotonic())
+        return _without_search(ask, meant, voice, laps)
+    found = laps.end("retrieve", _retrieve(ask, meant, library) if meant.route != "voice" else [])
+    ranked = laps.end("rerank", _rerank(ask, meant, found, library))
     near = [f for f in ranked if f.chance >= abstain_below]
     abstained = meant.route == "knowledge" and not near
     earlier = _earlier(ask)
     budget = voice.evidence_tokens - sum(voice.count(m.content) for m in earlier)
-    extracts = _compress(ask, meant, near, library, voice.count, budget)
+    extracts = laps.end("compress", _compress(ask, meant, near, library, voice.count, budget))
+    messages = laps.end("render", _render(ask, voice, extracts, earlier))
     sources = cite(extracts)
-    times.append(time.monotonic())
-    steps = ("retrieve", "rerank", "compress")
+    quoted = abstention(ranked, nothing_known(meant)) if abstained else quote(sources)
     return Prepared(
-        messages=_render(ask, voice, extracts, earlier),
+        messages=messages,
         sources=sources,
-        quoted=abstention(ranked, nothing_known(meant)) if abstained else quote(sources),
+        quoted=laps.end("cite", quoted),
         abstained=abstained,
         chunk_ids=tuple(f.chunk.id for f in ranked),
-        seconds={s: b - a for s, a, b in zip(steps, times[:-1], times[1:], strict=True)},
+        seconds=laps.seconds,
         speaks=not abstained,
         how=_how(ask, meant, ranked),
     )
@@ -270,15 +270,16 @@ def _earlier(ask: Ask) -> list[Message]:
     return [m for m in said if m.content.strip()]
 
 
-def _without_search(ask: Ask, meant: Understood, voice: Voice) -> Prepared:
+def _without_search(ask: Ask, meant: Understood, voice: Voice, laps: Laps) -> Prepared:
     """Answer what needs no text of the author: a greeting in kind, and what nobody can have written about."""
     abstained = meant.route == "out of scope"
     return Prepared(
-        messages=_render(ask, voice, [], []),
+        messages=laps.end("render", _render(ask, voice, [], [])),
         sources=(),
         quoted=OUT_OF_SCOPE if abstained else GREETING.format(author=voice.author),
         abstained=abstained,
         chunk_ids=(),
+        seconds=laps.seconds,
         speaks=False,
         how=_how(ask, meant, []),
     )

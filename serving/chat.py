@@ -16,6 +16,7 @@ from fastapi.responses import Response, StreamingResponse
 from include.settings import Settings
 from ml.answer import Ask, Prepared, choose_steps, finish, opening
 from ml.constrain import grammar
+from ml.laps import Laps
 from ml.speech import Strip
 from ml.types import Answer, Trace
 from serving import openai
@@ -80,7 +81,7 @@ async def _respond(
         now, key = datetime.now(UTC), request.state.key
         await anyio.to_thread.run_sync(reserve, settings, key, ask.max_tokens, now)
     version = {"X-Model-Version": model_id}
-    heard = _speak(request, body, ask, prepared, model_id)
+    heard = _timed(_speak(request, body, ask, prepared, model_id))
     if body.stream:
         heard = await _first_words(heard) if tried else heard
         stream = _stream(request, body, ask, prepared, model_id, heard)
@@ -170,6 +171,15 @@ async def _speak(
             yield passed
 
 
+async def _timed(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """Let the last event tell how long its words were waited for: a queue included, a slow reader not."""
+    waited, since = 0.0, time.monotonic()
+    async for event in events:
+        waited += time.monotonic() - since
+        yield {**event, "seconds": waited} if "seconds" in event else event
+        since = time.monotonic()
+
+
 async def _first_words(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
     """Wait for the first words of a generation; returns all of it."""
     first = []
@@ -194,6 +204,8 @@ def _conclude(
     said = "".join(str(e["text"]) for e in events if "text" in e)
     counts = events[-1] if events else {}
     spoke = next((str(e["model"]) for e in events if "model" in e), model_id)
+    spoken = {"generate": float(str(counts.get("seconds", 0.0)))} if prepared.speaks else {}
+    laps = Laps({**prepared.seconds, **spoken})
     answer = finish(
         prepared,
         said,
@@ -201,10 +213,10 @@ def _conclude(
         int(str(counts.get("completion_tokens", 0))),
         str(counts.get("finish", "stop")),
     )
-    if "check" in ask.steps:
-        answer = twin.check(prepared, answer)
-    seconds = float(str(counts.get("seconds", 0.0)))
-    return answer, new_trace(ask.question, answer.content, spoke, prepared, seconds)
+    laps.end("cite", answer)
+    if "check" in ask.steps and prepared.speaks:
+        answer = laps.end("check", twin.check(prepared, answer))
+    return answer, new_trace(ask.question, answer.content, spoke, prepared, laps.seconds)
 
 
 async def _stream(

@@ -1,7 +1,7 @@
 """What happened for an answer, why it says what it says, and what became of a document."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -73,7 +73,11 @@ async def passage(
 
 
 def new_trace(
-    question: str, answer: str, model_id: str, prepared: Prepared, seconds: float
+    question: str,
+    answer: str,
+    model_id: str,
+    prepared: Prepared,
+    seconds: Mapping[str, float],
 ) -> Trace:
     """Name what happened for one question."""
     return Trace(
@@ -84,7 +88,7 @@ def new_trace(
         answer=answer,
         chunk_ids=prepared.chunk_ids,
         abstained=prepared.abstained,
-        seconds={**prepared.seconds, "generate": seconds},
+        seconds=seconds,
         how=prepared.how,
         sources=tuple(asdict(s) for s in prepared.sources),
         told=tuple(_told(prepared)),

@@ -26,6 +26,7 @@ from include.vectors import open_colours
 from ml.answer import Ask, Library, Prepared, Voice, prepare, search_passages
 from ml.cite import Sieve, check
 from ml.embed import Embedder
+from ml.laps import Laps
 from ml.rerank import Found, Scores
 from ml.types import Answer, Feedback, Message, Trace
 from serving.carried import Carried, read_carried
@@ -128,16 +129,20 @@ class Twin:
         """Find the evidence for a question and render the prompt.
 
         `index` is the fingerprint of the model's index: its own colour is asked, with the embedder of that
-        colour. The prompt, and how tokens are counted, are the ones that the model carries.
+        colour. The prompt, and how tokens are counted, are the ones that the model carries. To open the index counts as
+        retrieving, to read the author's style as rendering.
         """
+        laps = Laps()
         doors = self._open()
         try:
             reader = self._reader(doors, index)
+            library = laps.end("retrieve", self._library(reader))
             style = self._style(doors.features, service, ask.author)
             carried = self._carry(model_id)
             tokens = self.settings.evidence_tokens
             voice = Voice(self.author, style, carried.prompt, carried.count, tokens)
-            made = prepare(ask, self._library(reader), voice, self.settings.abstain_below)
+            laps.end("render", voice)
+            made = prepare(ask, library, voice, self.settings.abstain_below, laps)
         except ConnectionError:
             self.close()
             raise

@@ -1,9 +1,12 @@
 """OpenTelemetry: a span for a request and its steps, under a caller's trace, without texts; off by default."""
 
+from itertools import pairwise
+
 import httpx
 import pytest
 from serving_world import QUESTION, ask, client, endpoint
 
+from ml.laps import ORDER
 from serving import spans
 from serving.twin import LocalSpeaker
 
@@ -29,15 +32,18 @@ def test_an_answer_is_a_span_with_its_steps_below(answering, kept, stream):
         answer = ask(stock, stream=stream)
         if stream:
             list(answer)
-    found = {s.name: s for s in kept()}
-    request = found["POST /v1/chat/completions"]
+    *steps, request = kept()
+    found = {s.name: s for s in steps}
 
     assert request.attributes["http.response.status_code"] == 200
     assert f"{request.context.trace_id:032x}" == PARENT[3:35]
-    assert {"retrieve", "generate"} <= set(found)
-    assert found["generate"].parent.span_id == request.context.span_id
+    assert request.name == "POST /v1/chat/completions"
+    assert [s.name for s in steps] == list(ORDER)
+    assert {s.parent.span_id for s in steps} == {request.context.span_id}
+    assert all(one.end_time == other.start_time for one, other in pairwise(steps))
+    assert request.start_time <= steps[0].start_time and steps[-1].end_time <= request.end_time
     assert found["generate"].attributes["twin.model"] == answering.slot.loaded.version.id
-    assert QUESTION not in str([(s.name, s.attributes) for s in found.values()])
+    assert QUESTION not in str([(s.name, s.attributes) for s in (*steps, request)])
 
 
 def test_without_the_setting_there_are_no_spans(answering, kept):

@@ -151,7 +151,7 @@ def test_the_twin_answers_in_the_authors_own_words_with_a_link_that_opens(site: 
     assert cited.title in httpx.get(cited.url, trust_env=False).text
     assert answer.content.endswith(f"(generated): {answer.generated}")
 
-    trace = new_trace(question, answer.content, loaded.version.id, ready, 0.5)
+    trace = new_trace(question, answer.content, loaded.version.id, ready, {"generate": 0.5})
     twin.remember(trace)
     twin.judge(Feedback(trace.id, 1, "just so", datetime.now(UTC)))
     lately = watch_serving(world)

@@ -1,5 +1,7 @@
 """Why did it say that, and what became of this text: one call each, in both directions."""
 
+import asyncio
+import time
 from dataclasses import asdict, replace
 
 import pytest
@@ -8,6 +10,7 @@ from serving_world import QUESTION, SOURCE_URL, UNKNOWN, ask, call, client, endp
 from include import registry
 from include.documents import open_documents
 from include.lineage import explain_answer, trace_document
+from ml.laps import ORDER
 from ml.prompts import PROMPT_VERSION
 from serving import traces
 from serving.twin import LocalSpeaker
@@ -100,6 +103,30 @@ def test_a_trace_keeps_what_the_model_was_told_letter_for_letter_within_a_bound(
     # A letter of two bytes of which one has no room is left out as a whole.
     assert (system, cut["content"]) == (whole[0], "Ärger ")
     assert cut["left_out"] == len(question.encode()) - 7
+
+
+class Queueing(LocalSpeaker):
+    """Lets a question wait before the model hears it."""
+
+    async def stream(self, messages, options):
+        await asyncio.sleep(0.5)
+        async for event in super().stream(messages, options):
+            yield event
+
+
+def test_a_trace_times_each_step_once_and_together_they_are_nearly_the_whole(answering):
+    with (
+        endpoint(answering.world, Queueing(answering.slot), answering.twin) as url,
+        call(answering.world, url) as http,
+    ):
+        stock, started = client(answering.world, url), time.monotonic()
+        answer, whole = ask(stock), time.monotonic() - started
+        seconds, unknown = why(http, answer)["seconds"], why(http, ask(stock, UNKNOWN))["seconds"]
+
+    assert list(seconds) == list(ORDER)
+    assert seconds["generate"] > 0.5 and 0.6 * whole < sum(seconds.values()) < whole
+    # An abstention has nothing generated, and nothing to check.
+    assert list(unknown) == list(ORDER[: ORDER.index("generate")])
 
 
 @pytest.mark.parametrize("path", ["traces/ab12/why", "documents/ab12/lineage", "traces/ab12"])
