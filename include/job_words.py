@@ -1,6 +1,7 @@
 """What is read out of a job's output, wherever it ran: its result, its complaint, its latest lines."""
 
 import json
+import signal
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +45,13 @@ def complaint(text: str) -> str:
     lines = tail.splitlines()
     first = next((n for n, line in enumerate(lines) if not line.startswith(" ")), 0)
     return "\n".join(lines[first:])[:ERROR_LENGTH]
+
+
+def killed(code: int) -> str:
+    """Say by which signal a process was ended; `code` is its exit status, below 0."""
+    name = signal.Signals(-code).name
+    hint = " Perhaps the machine ran out of memory." if name == "SIGKILL" else ""
+    return f"Its process was ended by {name}.{hint}"
 
 
 def whole_lines(data: bytes, offset: int) -> tuple[str, int]:

@@ -23,7 +23,15 @@ from pathlib import Path
 import psutil
 
 from include import jobs_ray
-from include.job_words import CANCELLED, JobState, Status, complaint, find_result, whole_lines
+from include.job_words import (
+    CANCELLED,
+    JobState,
+    Status,
+    complaint,
+    find_result,
+    killed,
+    whole_lines,
+)
 from include.processes import JOB_MARK, SERVICE_MARK, WORLD_MARK, end_processes, find_ours
 from include.services import child_environment
 from include.settings import ROOT, Settings, load_settings
@@ -137,7 +145,7 @@ def run_job(settings: Settings, name: str) -> int:
     except ValueError:
         ended = replace(record, status="failed", error=f"{record.verb} returned no JSON.")
     if code:
-        ended = replace(ended, error=_killed(code) if code < 0 else complaint(text))
+        ended = replace(ended, error=killed(code) if code < 0 else complaint(text))
     _finish(folder, ended)
     return code
 
@@ -218,12 +226,6 @@ def _end_all(settings: Settings, name: str, grace: float = 8.0) -> None:
     # A process may start another while we look, so look until there is none.
     while found := [o.process for o in find_ours(settings.data_dir) if o.job == name]:
         end_processes(found, seconds=grace)
-
-
-def _killed(code: int) -> str:
-    name = signal.Signals(-code).name
-    hint = " Perhaps the machine ran out of memory." if name == "SIGKILL" else ""
-    return f"Its process was ended by {name}.{hint}"
 
 
 def _folder(settings: Settings, name: str) -> Path:

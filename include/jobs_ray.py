@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from include.job_words import CANCELLED, JobState, Status, complaint, find_result
+from include.job_words import CANCELLED, JobState, Status, complaint, find_result, killed
 from include.keys import ray_token_file
 from include.services import settings_environment
 from include.settings import ROOT, Settings
@@ -23,8 +23,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What a verb does not need is not sent.
-LEFT_BEHIND = [".git", ".venv", "data", "docs", "tests", "**/__pycache__", "wandb"]
+# What a verb does not need is not sent, nor secrets, which .gitignore keeps back only where there is one.
+LEFT_BEHIND = [
+    ".git",
+    ".venv",
+    ".env",
+    ".env.*",
+    "data",
+    "docs",
+    "tests",
+    "**/__pycache__",
+    "wandb",
+]
+# Ray makes a job end after 3 s; it is waited for, or who starts it again would join what is ending.
+STOP_SECONDS, LOOK_SECONDS = 30.0, 0.2
 STATUS: dict[str, Status] = {
     "PENDING": "running",
     "RUNNING": "running",
@@ -40,10 +52,12 @@ def start(settings: Settings, name: str, verb: str, arguments: Sequence[str]) ->
     attempts = _attempts(client, name)
     if attempts and STATUS[attempts[-1].status] == "running":
         return
-    attempt = f"twin-{name}-{len(attempts) + 1}"
+    # Earlier attempts may have been deleted, so they are not counted.
+    attempt = f"twin-{name}-{_number(attempts[-1]) + 1 if attempts else 1}"
     try:
         client.submit_job(
-            entrypoint=shlex.join(["python", "-m", "include", verb, *arguments]),
+            # In place of the shell that Ray starts, so that the verb's own end is what Ray sees.
+            entrypoint="exec " + shlex.join(["python", "-m", "include", verb, *arguments]),
             submission_id=attempt,
             runtime_env={
                 "working_dir": str(ROOT),
@@ -67,7 +81,10 @@ def state(settings: Settings, name: str) -> JobState:
         stopped = last.status == "STOPPED"
         error = CANCELLED if stopped else _why(client, last)
     if status == "succeeded":
-        result = find_result(client.get_job_logs(_attempt(last)))
+        try:
+            result = find_result(client.get_job_logs(_attempt(last)))
+        except ValueError as wrong:
+            status, error = "failed", str(wrong)
     started = (last.start_time or time.time() * 1000) / 1000
     ended = last.end_time / 1000 if last.end_time else time.time()
     where = f"{settings.jobs_url}/#/jobs/{last.submission_id}"
@@ -82,12 +99,20 @@ def read_log(settings: Settings, name: str) -> bytes:
 
 
 def cancel(settings: Settings, name: str) -> bool:
-    """Ask Ray to end a job, which makes it after 3 s; False if none ran."""
+    """Let Ray end a job and its children, and wait until they have; False if none ran."""
     client = _connect(settings)
     attempts = _attempts(client, name)
     if not attempts or STATUS[attempts[-1].status] != "running":
         return False
-    stopped: bool = client.stop_job(_attempt(attempts[-1]))
+    attempt = _attempt(attempts[-1])
+    stopped: bool = client.stop_job(attempt)
+    deadline = time.monotonic() + STOP_SECONDS
+    while STATUS[client.get_job_status(attempt)] == "running":
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"{attempt} at {settings.jobs_url} still runs {STOP_SECONDS:.0f} s after Ray was asked to end it."
+            )
+        time.sleep(LOOK_SECONDS)
     return stopped
 
 
@@ -112,19 +137,31 @@ def without_secrets(settings: Settings) -> dict[str, str]:
 
 
 def _why(client: "JobSubmissionClient", last: "JobDetails") -> str:
-    logs: str = client.get_job_logs(_attempt(last))
-    return complaint(logs) if logs.strip() else last.message or "Ray gave no reason."
+    """Say why an attempt failed: its verb's own words, unless it never ran or had no time to speak."""
+    code = last.driver_exit_code
+    if code is None:
+        return complaint(last.message or "Ray gave no reason.")
+    return killed(code) if code < 0 else complaint(client.get_job_logs(_attempt(last)))
 
 
 def _connect(settings: Settings) -> "JobSubmissionClient":
+    from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
-    token = ray_token_file(settings).read_text().strip()
+    file, url = ray_token_file(settings), settings.jobs_url
+    headers = {"Authorization": f"Bearer {file.read_text().strip()}"}
     try:
-        return JobSubmissionClient(settings.jobs_url, headers={"Authorization": f"Bearer {token}"})
-    except (ConnectionError, RuntimeError) as error:
+        # Of other addresses Ray would make something else, and wait for it.
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("that is no http://host:port")
+        return JobSubmissionClient(url, headers=headers)
+    except AuthenticationError as error:
+        raise PermissionError(
+            f"Ray Jobs at {url} takes another token than the one in {file}. Write that cluster's into the file."
+        ) from error
+    except (OSError, RuntimeError, ValueError) as error:
         raise ConnectionError(
-            f"Ray Jobs at {settings.jobs_url} did not answer ({error}). Look at TWIN_JOBS_URL, or leave it empty "
+            f"Ray Jobs at {url} did not answer ({error}). Look at TWIN_JOBS_URL, or leave it empty "
             "to run jobs on this machine."
         ) from error
 
@@ -132,7 +169,11 @@ def _connect(settings: Settings) -> "JobSubmissionClient":
 def _attempts(client: "JobSubmissionClient", name: str) -> list["JobDetails"]:
     """List the starts of a job, the last one last."""
     ours = [j for j in client.list_jobs() if _attempt(j).startswith(f"twin-{name}-")]
-    return sorted(ours, key=lambda j: int(_attempt(j).rsplit("-", 1)[1]))
+    return sorted(ours, key=_number)
+
+
+def _number(job: "JobDetails") -> int:
+    return int(_attempt(job).rsplit("-", 1)[1])
 
 
 def _attempt(job: "JobDetails") -> str:
