@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import httpx
 import yaml
@@ -127,8 +128,11 @@ def deploy(settings: Settings, model_id: str, canary: str = "", percent: float =
 
 
 def await_model(settings: Settings, model_id: str, seconds: float, canary: str = "") -> int:
-    """Wait until every living replica has a model, and a canary beside it; returns their number. Heartbeats tell."""
-    deadline = time.monotonic() + seconds
+    """Wait until every living replica has a model, and a canary beside it; returns their number. Heartbeats tell.
+
+    A replica that Ray Serve runs, and whose heart nobody hears, may have anything: it is waited for.
+    """
+    deadline, silent = time.monotonic() + seconds, set[str]()
     while True:
         # A heart that has not heard of this wish yet still tells of the last one.
         replicas = _replicas(settings)
@@ -136,11 +140,15 @@ def await_model(settings: Settings, model_id: str, seconds: float, canary: str =
         if broken := [r for r in heard if r["status"] == "failed"]:
             kind = Unfit if any(r.get("unfit") for r in broken) else DeployFailed
             raise kind(f"A replica could not load it: {broken[0]['error']}")
-        if replicas and len([r for r in heard if r["status"] == "ready"]) == len(replicas):
+        ready = {r["_id"] for r in heard if r["status"] == "ready"}
+        if replicas and len(ready) == len(replicas) and not (silent := _run(settings) - ready):
             time.sleep(STATE_SECONDS)
             return len(replicas)
         if time.monotonic() > deadline:
-            raise DeployFailed(f"After {seconds:.0f} s the replicas say: {replicas or 'nothing'}.")
+            unheard = f" Ray Serve runs others that are silent: {sorted(silent)}." if silent else ""
+            raise DeployFailed(
+                f"After {seconds:.0f} s the replicas say: {replicas or 'nothing'}.{unheard}"
+            )
         time.sleep(0.25)
 
 
@@ -170,16 +178,14 @@ def keep(settings: Settings) -> None:
 
 def status(settings: Settings) -> dict[str, object]:
     """Say what Ray Serve runs and what the replicas report."""
-    answer = _rest(settings, "GET")
-    apps = {n: a["status"] for n, a in answer.json()["applications"].items()}
-    return {"applications": apps, "replicas": _replicas(settings)}
+    apps = {n: a["status"] for n, a in _applications(settings).items()}
+    running = sorted(_run(settings))
+    return {"applications": apps, "running": running, "replicas": _replicas(settings)}
 
 
 def _current_wish(settings: Settings) -> tuple[str, str] | None:
     """Return the model and the canary that Ray Serve is asked for, or None where the application does not run."""
-    answer = _rest(settings, "GET")
-    answer.raise_for_status()
-    app = answer.json()["applications"].get("twin")
+    app = _applications(settings).get("twin")
     if not app or app["status"] in ("DEPLOY_FAILED", "NOT_STARTED", "DELETING"):
         return None
     for deployment in (app.get("deployed_app_config") or {}).get("deployments", []):
@@ -187,6 +193,13 @@ def _current_wish(settings: Settings) -> tuple[str, str] | None:
             wished = deployment.get("user_config") or {}
             return str(wished.get("model_id", "")), str(wished.get("canary", ""))
     return None
+
+
+def _run(settings: Settings) -> set[str]:
+    """Name the replicas with a model that Ray Serve sends questions to, as their hearts name themselves."""
+    app = _applications(settings).get("twin") or {}
+    its = app.get("deployments", {}).get("Generator", {}).get("replicas", [])
+    return {str(r["replica_id"]) for r in its if r["state"] == "RUNNING"}
 
 
 def _replicas(settings: Settings) -> list[dict[str, str]]:
@@ -204,6 +217,14 @@ def _restore(settings: Settings, model_id: str) -> float:
     except (DeployFailed, OSError, httpx.HTTPError) as error:
         log.error("the old model %s is not back yet: %s", model_id, error)
     return time.monotonic() - started
+
+
+def _applications(settings: Settings) -> dict[str, Any]:
+    """Ask Ray Serve what it runs."""
+    answer = _rest(settings, "GET")
+    answer.raise_for_status()
+    told: dict[str, Any] = answer.json()["applications"]
+    return told
 
 
 def _rest(settings: Settings, method: str, body: object = None) -> httpx.Response:

@@ -1,5 +1,6 @@
 """Rolling models out and back over HTTP, on a real Ray Serve: the champion moves last, and what fails is undone."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from openai import NotFoundError
 from serving_world import ask, call, client, publish_broken, publish_copy
 
 from include import registry
+from include.documents import open_documents
 from include.evaluation import next_candidate
 from include.services import child_environment
 from include.settings import Settings
@@ -196,6 +198,7 @@ def test_the_state_says_what_runs_and_what_the_replicas_hold(world, first):
 
     assert told["applications"] == {"twin": "RUNNING"}
     assert [r["model_id"] for r in told["replicas"]] == [first]
+    assert [r["_id"] for r in told["replicas"]] == told["running"]
 
 
 def test_the_command_line_rolls_out_too(world, first, second):
@@ -246,3 +249,18 @@ def test_a_model_that_learned_what_was_forgotten_since_does_not_come_back(tmp_pa
 def test_replicas_that_say_nothing_are_not_waited_for_without_end(settings):
     with pytest.raises(DeployFailed, match="After 1 s the replicas say: nothing"):
         await_model(settings, "m1", 1.0)
+
+
+def test_a_replica_that_runs_and_is_not_heard_is_waited_for(settings, site):
+    runs = {"r1": "RUNNING", "r2": "RUNNING", "r3": "STARTING"}
+    told = [{"replica_id": name, "state": state} for name, state in runs.items()]
+    its = {"deployments": {"Generator": {"replicas": told}}}
+    site.pages["/api/serve/applications/"] = json.dumps({"applications": {"twin": its}})
+    world = settings.model_copy(update={"serve_dashboard_url": site.url})
+    ready = {"status": "ready", "model_id": "m1", "wish": "m1", "error": "", "canary": ""}
+    with open_documents(world) as documents:
+        documents.put_replica("r1", ready, datetime.now(UTC))
+        with pytest.raises(DeployFailed, match=r"Ray Serve runs others that are silent: \['r2'\]"):
+            await_model(world, "m1", 0.5)
+        documents.put_replica("r2", ready, datetime.now(UTC))
+    assert await_model(world, "m1", 0.5) == 2
