@@ -18,6 +18,7 @@ from include.validation import data_docs
 TITLES = {
     "verdicts": "Why a model was promoted, or not",
     "worth": "Prompting and training side by side",
+    "judgements": "What a judge's word is worth",
     "runs": "Trainings side by side",
     "recipes": "Searches for a recipe",
     "corpus": "The corpus as a map",
@@ -98,7 +99,7 @@ def _row(page: Page, prefix: str) -> str:
 def _roots(settings: Settings) -> dict[str, Path]:
     """Name what may be shown: folders, and single files."""
     artifacts, data = artifacts_root(settings).resolve(), settings.data_dir.resolve()
-    inside = {n: artifacts / n for n in ("verdicts", "worth", "recipes", "corpus")}
+    inside = {n: artifacts / n for n in ("verdicts", "worth", "judgements", "recipes", "corpus")}
     return inside | {
         "runs": artifacts / "runs.html",
         "duplicates": data / "duplicates.html",

@@ -1,23 +1,27 @@
 """A second opinion: another language model compares what two of our models say, and is itself put to the test.
 
-It decides nothing; the gate does. Without TWIN_LLM_URL nobody is asked.
+It decides nothing; the gate does. Without TWIN_LLM_URL nobody is asked. The record has the texts; the page beside it,
+which W&B shows as well, has figures only.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 from include import registry
+from include.experiments import model_artifact, open_experiment
 from include.learning import base_folder
 from include.llm import Llm, LlmBudgetSpent, LlmFailed, open_llm
 from include.manifests import artifacts_root, checked_id
 from include.settings import Settings
-from ml.files import write_json
+from ml.files import write_json, write_whole
 from ml.generate import load_generator
 from ml.judge import (
     AskJudge,
     Choice,
+    Judged,
     NoChoice,
     Pair,
     biases,
@@ -26,6 +30,7 @@ from ml.judge import (
     rubric,
     sum_up,
 )
+from ml.judgement_page import draw_judgement
 from ml.probes import choose
 from ml.types import Example, Message
 
@@ -57,12 +62,35 @@ def judge_models(settings: Settings, left: str, right: str = BASE) -> dict[str, 
             "judged_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "summary": sum_up(judged),
             "bias": biases(known),
+            "known": sum_up(known),
             "requests": llm.counts.as_dict(),
         }
-    file = artifacts_root(settings) / "judgements" / f"{checked_id(left)}-{checked_id(right)}.json"
-    write_json(file, record | {"judged": [asdict(j) for j in (*judged, *known)]})
+    page = _keep(settings, record, judged, known)
     log.info("judged by %s: %s; on known pairs: %s", llm.model, record["summary"], record["bias"])
-    return record
+    return record | {"page": str(page)}
+
+
+def _keep(
+    settings: Settings,
+    record: Mapping[str, object],
+    judged: Sequence[Judged],
+    known: Sequence[Judged],
+) -> Path:
+    """Write the record and draw the page; returns the page."""
+    models = str(record["left"]), str(record["right"])
+    name = "-".join(checked_id(m) for m in models)
+    page = artifacts_root(settings) / "judgements" / f"{name}.html"
+    texts = {"judged": [asdict(j) for j in (*judged, *known)]}
+    write_json(page.with_suffix(".json"), {**record, **texts})
+    facts = {k: record[k] for k in ("left", "right", "judge", "rubric", "judged_at", "requests")}
+    write_whole(page, draw_judgement(models, judged, known, facts))
+    with open_experiment(settings, "judge", name) as run:
+        for model_id in models:
+            if model_id != BASE:
+                run.uses(*model_artifact(settings, model_id))
+        run.summary({f"known_{k}": v for k, v in {**sum_up(known), **biases(known)}.items()})
+        run.page("judgement", page)
+    return page
 
 
 def _pairs(settings: Settings, dataset_id: str, left: str, right: str) -> tuple[list[Pair], str]:

@@ -14,6 +14,8 @@ def drawn(tmp_path):
     artifacts = artifacts_root(world)
     for file in (
         artifacts / "verdicts" / "m1.html",
+        artifacts / "judgements" / "m1-base.html",
+        artifacts / "judgements" / "m1-base.json",
         artifacts / "runs.html",
         artifacts / "corpus" / "corpus.png",
         world.data_dir / "duplicates.html",
@@ -28,7 +30,12 @@ def drawn(tmp_path):
 def test_what_was_drawn_is_listed_and_found_by_its_path(drawn):
     listed = list_pages(drawn)
 
-    assert [p.path for p in listed] == ["verdicts/m1.html", "runs", "duplicates"]
+    assert [p.path for p in listed] == [
+        "verdicts/m1.html",
+        "judgements/m1-base.html",
+        "runs",
+        "duplicates",
+    ]
     assert {p.group for p in listed} <= set(TITLES)
     assert [page_path(drawn, find_page(drawn, p.path)) for p in listed] == [p.path for p in listed]
     assert find_page(drawn, "corpus/corpus.png").is_file()
@@ -42,6 +49,7 @@ def test_what_was_drawn_is_listed_and_found_by_its_path(drawn):
         "verdicts/../../run/page.html",
         "verdicts//etc/hosts.html",
         "verdicts/m2.html",
+        "judgements/m1-base.json",
         "verdicts",
         "duplicates/../run/page.html",
         "",

@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from llm_server import llm_server
 
 from include import judging
+from include.drawn_pages import find_page, list_pages
 from include.judging import judge_models
 from include.llm import LlmBudgetSpent
 from include.manifests import artifacts_root
@@ -41,8 +43,9 @@ def test_two_models_are_compared_and_the_judge_is_put_to_the_test(served, tmp_pa
             update={"llm_url": server.url, "llm_model": "other", "data_dir": tmp_path}
         ).model_copy(update={"artifacts_url": str(artifacts_root(shared))})
         record = judge_models(world, model_id)
-        asked = len(server.asked)
-        assert judge_models(world, model_id)["summary"] == record["summary"]
+        asked, drawn = len(server.asked), Path(record["page"]).read_bytes()
+        again = world.model_copy(update={"wandb_mode": "disabled"})
+        assert judge_models(again, model_id)["summary"] == record["summary"]
         assert len(server.asked) == asked
 
     assert record["rubric"] == rubric()["version"] and record["judge"]["model"] == "other"
@@ -52,6 +55,10 @@ def test_two_models_are_compared_and_the_judge_is_put_to_the_test(served, tmp_pa
     assert record["requests"]["requests"] == asked in (12, 15, 18)
     (kept,) = (artifacts_root(world) / "judgements").glob("*.json")
     assert len(json.loads(kept.read_text())["judged"]) == 2 + 4
+    (page,) = (p.path for p in list_pages(world) if p.group == "judgements")
+    assert str(find_page(world, page)) == record["page"] and b"pull of the first place" in drawn
+    (copy,) = tmp_path.glob("wandb/**/media/html/judgement*.html")
+    assert copy.read_bytes() == drawn
 
 
 def test_the_platforms_own_endpoint_may_be_asked_and_its_failures_are_counted(
@@ -62,7 +69,7 @@ def test_the_platforms_own_endpoint_may_be_asked_and_its_failures_are_counted(
     model_id = str(answering.slot.state().model_id)
     world = answering.world.model_copy(
         update={"llm_url": f"{answering.url}/v1", "serve_url": answering.url, "llm_calls": 100}
-    )
+    ).model_copy(update={"wandb_mode": "disabled"})
 
     record = judge_models(world, model_id)
 
@@ -71,6 +78,7 @@ def test_the_platforms_own_endpoint_may_be_asked_and_its_failures_are_counted(
     assert record["bias"]["right"] == record["summary"]["left"] == 0
     assert record["requests"]["unusable"] + record["requests"]["failed"] >= 3
     assert record["judge"]["url"].startswith(answering.url)
+    assert "nothing is known of its biases" in Path(record["page"]).read_text()
 
 
 def test_a_spent_budget_ends_it_and_says_how_to_go_on(served):
