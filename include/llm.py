@@ -78,6 +78,7 @@ class Llm:
     url: str
     version: str = ""
     tokens: int = 0
+    tries: int = TRIES
     counts: LlmCounts = field(default_factory=LlmCounts)
     _plain: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -162,7 +163,7 @@ class Llm:
                 self._plain = True
                 return self._request(asked)
             raise self._failure(error, "Check TWIN_LLM_KEY and TWIN_LLM_MODEL") from error
-        except APIError as error:
+        except (APIError, ValueError) as error:
             raise self._failure(error, "It may not speak OpenAI's format") from error
 
     def _failure(self, error: Exception, advice: str) -> LlmFailed:
@@ -173,7 +174,7 @@ class Llm:
     def _retried(self, asked: dict[str, Any]) -> str:
         tries = stamina.retry_context(
             on=_passes,
-            attempts=TRIES,
+            attempts=self.tries,
             wait_initial=FIRST_WAIT,
             wait_jitter=FIRST_WAIT,
             timeout=None,
@@ -199,12 +200,16 @@ class Llm:
             self.counts.requests += 1
             self.counts.retried += again
         answer = self.client.chat.completions.create(model=self.model, **asked)
-        with self._lock:
-            self.counts.prompt_tokens += answer.usage.prompt_tokens if answer.usage else 0
-            self.counts.completion_tokens += answer.usage.completion_tokens if answer.usage else 0
-        if not answer.choices:
-            raise LlmFailed(f"{self.model} at {self.url} answered without a choice.")
-        return (answer.choices[0].message.content or "").strip()
+        try:
+            with self._lock:
+                used = answer.usage
+                self.counts.prompt_tokens += used.prompt_tokens if used else 0
+                self.counts.completion_tokens += used.completion_tokens if used else 0
+            if not answer.choices:
+                raise LlmFailed(f"{self.model} at {self.url} answered without a choice.")
+            return (answer.choices[0].message.content or "").strip()
+        except AttributeError as error:  # a page of a proxy, or JSON of another kind
+            raise self._failure(error, "It may not speak OpenAI's format") from error
 
 
 @contextmanager
@@ -218,7 +223,7 @@ def open_llm(settings: Settings) -> Iterator[Llm]:
             "No language model is named. Set TWIN_LLM_URL to an OpenAI-compatible address, such as "
             f"{settings.endpoint()}/v1, the platform's own."
         )
-    own = urlsplit(url).netloc == urlsplit(settings.endpoint()).netloc
+    own = is_own(settings)
     key = settings.llm_key.get_secret_value() or (api_key(settings) if own else "none")
     # A proxy knows nothing of this machine.
     local = (urlsplit(url).hostname or "") in LOOPBACK
@@ -235,6 +240,13 @@ def open_llm(settings: Settings) -> Iterator[Llm]:
         )
         yield llm
         log.info("%s at %s: %s", llm.model, url, llm.counts.as_dict())
+
+
+def is_own(settings: Settings) -> bool:
+    """Tell whether the endpoint is the platform's own, by whichever of this machine's names."""
+    asked, own = urlsplit(settings.llm_url), urlsplit(settings.endpoint())
+    local = asked.hostname in LOOPBACK and own.hostname in LOOPBACK
+    return asked.port == own.port and (local or asked.hostname == own.hostname)
 
 
 def read_form(said: str, form: type[Form]) -> Form:

@@ -192,8 +192,8 @@ class Settings(BaseModel):
     # What a model that learned no newer text has to gain, surely, in loss or in likeness.
     gate_loss_gain: float = 0.0
     gate_likeness_gain: float = 0.0
-    # An OpenAI-compatible endpoint (http://host/v1) that may write samples and judge answers, also the platform's own;
-    # empty: both are done without. Its key is sent to it alone.
+    # An OpenAI-compatible endpoint (http://host/v1) that may write samples, judge answers and say questions in other
+    # words (the step expand), also the platform's own; empty: all is done without. Its key is sent to it alone.
     llm_url: str = ""
     llm_model: str = "twin"
     llm_key: SecretStr = SecretStr("")

@@ -1,13 +1,13 @@
 """The product: one readable path from a question to a cited answer.
 
-understand → retrieve → rerank → compress → render → cite → (generate, by the caller) → check. An answer opens with its
-evidence, so that is cited before the model speaks. `STEPS` may be switched; `ml/laps.py` counts what each step takes.
-Evidence is quoted word for word with its place; what the model wrote is marked as such. Where nothing that was found
-is likely to answer, the twin says so, and what it does know. Searches, embedder and ranking come in as arguments.
+understand → retrieve → rerank → compress → render → cite → (generate, by the caller) → check. An answer opens with
+its evidence, so that is cited before the model speaks. `STEPS` may be switched; `ml/laps.py` counts what each step
+takes. Evidence is quoted word for word with its place; what the model wrote is marked as such. Where nothing that was
+found is likely to answer, the twin says so, and what it does know. All doors are arguments.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ml.cite import abstention, cite, quote
 from ml.compress import Count, Extract, compress, whole
+from ml.expand import Expand, expand_by_rules
 from ml.laps import Laps
 from ml.models import can_write
 from ml.prompts import Prompt, twin_messages
@@ -83,7 +84,7 @@ class Library:
     """Where an answer is looked for. `dense` finds by meaning and scores by cosine, `words` finds by words.
 
     `judge` scores a question with passages in the ranking's place; it may be a cross-encoder. `shared` names those of
-    some documents that others may have written.
+    some documents that others may have written. `expand` asks in other words.
     """
 
     embedder: Embeds
@@ -93,6 +94,7 @@ class Library:
     judge: Scores | None = None
     authors: Mapping[str, str] = field(default_factory=dict)
     shared: Shared = nothing_shared
+    expand: Expand = expand_by_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,26 +202,23 @@ def _understand(ask: Ask, library: Library) -> Understood:
     """Read the question as far as the steps allow; what the request filters by itself wins."""
     earlier = ask.earlier if "follow_up" in ask.steps else ()
     today = ask.today if "self_query" in ask.steps else None
-    meant = understand(ask.question, today, earlier, library.authors)
-    return replace(
-        meant,
-        route=meant.route if "route" in ask.steps else "knowledge",
-        author=meant.author or ask.author,
-        kind=ask.kind or meant.kind,
-        since=ask.since or meant.since,
-        until=ask.until or meant.until,
+    read = understand(ask.question, today, earlier, library.authors)
+    meant = replace(
+        read,
+        route=read.route if "route" in ask.steps else "knowledge",
+        author=read.author or ask.author,
+        kind=ask.kind or read.kind,
+        since=ask.since or read.since,
+        until=ask.until or read.until,
     )
+    wanted = "expand" in ask.steps and meant.route == "knowledge"
+    return replace(meant, variants=library.expand(meant.search)) if wanted else meant
 
 
 def _retrieve(ask: Ask, meant: Understood, library: Library) -> list[Found]:
     """Put forward more than is needed, by meaning and by words."""
-    asked = [meant.search, *(meant.variants if "expand" in ask.steps else ())]
-    only = {
-        "author": meant.author,
-        "kind": meant.kind,
-        "since": meant.since,
-        "until": meant.until,
-    }
+    asked = [meant.search, *meant.variants.texts]
+    only = {name: getattr(meant, name) for name in ("author", "kind", "since", "until")}
     dense, words = list[list[Hit]](), list[list[Hit]]()
     for text, embedding in zip(asked, library.embedder.encode(asked), strict=True):
         dense.append(library.dense(embedding, limit=CANDIDATES, **only))
@@ -290,6 +289,7 @@ def _how(ask: Ask, meant: Understood, ranked: Sequence[Found]) -> dict[str, obje
     return {
         "route": meant.route,
         "search": meant.search,
+        "variants": asdict(meant.variants),
         "author": meant.author,
         "kind": meant.kind or "",
         "since": meant.since.isoformat() if meant.since else "",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from ml.expand import Variants
 from ml.terms import terms
 from ml.types import Kind, Message
 from ml.when import read_period, without
@@ -91,26 +92,19 @@ _LEANS = re.compile(
     r"|\b(?:it|its|that|this|these|those|they|them|their|he|she|him|her|there|the same|one|ones)\b",
     re.I,
 )
-# How a question is wrapped; what is inside is what an author would write about.
-_WRAPPING = re.compile(
-    r"^\W*(?:(?:please|can|could|would|will)\b\W*(?:you\b\W*)?)?(?:(?:tell|explain|describe|show)\b\W*(?:me|us)?\W*(?:about\b)?)?"
-    r"\W*(?:(?:what|which|why|how|when|where|who)\b)?\W*(?:(?:do|does|did|are|is|was|were|have|has|would|should|can|could)\b)?"
-    r"\W*(?:(?:I|you|we|one|your|my)\b)?\W*(?:(?:think|say|write|written|believe|know|recommend|feel|advise)\b\W*(?:about|of|on)\b)?",
-    re.I,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What a question means: `search` is what is looked for, `variants` are other ways of saying it."""
+    """What a question means: `search` is what is looked for, `variants` are other ways of asking it."""
 
     route: Route
     search: str
-    variants: tuple[str, ...] = ()
     author: str = ""
     kind: Kind | None = None
     since: datetime | None = None
     until: datetime | None = None
+    variants: Variants = Variants((), "")
 
 
 def understand(
@@ -125,13 +119,12 @@ def understand(
     """
     route = read_route(question)
     if today is None:
-        search = complete(question, earlier)
-        return Understood(route, search, rewrite(search))
+        return Understood(route, complete(question, earlier))
     period, (kind, limit) = read_period(question, today), read_kind(question)
     plain = without(_drop(question, limit), period)
     search = complete(plain or question, earlier)
     author = read_author(question, authors or {})
-    return Understood(route, search, rewrite(search), author, kind, period.since, period.until)
+    return Understood(route, search, author, kind, period.since, period.until)
 
 
 def read_route(question: str) -> Route:
@@ -175,13 +168,6 @@ def leans(question: str) -> bool:
     """Tell whether a question is understood only after another: it points back, or has no subject of its own."""
     own = len(set(terms(question)))
     return own < OWN_TERMS or (own <= 2 * OWN_TERMS and bool(_LEANS.search(question)))
-
-
-def rewrite(question: str) -> tuple[str, ...]:
-    """Say a question in other ways, without a model: the subject alone, and its bare terms."""
-    subject = _WRAPPING.sub("", question, count=1).strip(" ?!.")
-    bare = " ".join(w for w in re.findall(r"[\w'’-]+", question) if terms(w))
-    return tuple(v for v in dict.fromkeys((subject, bare)) if v and v != question)
 
 
 def nothing_known(meant: Understood) -> str:

@@ -16,6 +16,7 @@ from typing import Protocol
 from include.colours import Colour, Colours, colour_of, settings_of
 from include.documents import open_documents
 from include.embedding_cache import open_embedder
+from include.expanding import Expander
 from include.features import FEATURE_SERVICE, Features, open_features
 from include.ranking import Rankings, open_judge
 from include.reader import Reader
@@ -117,6 +118,7 @@ class Twin:
         self.trust = Trust(settings)
         self.rankings = Rankings(settings)
         self._judge: Scores | None = open_judge(settings)
+        self._expander = Expander(settings)
         self._carried: dict[str, Carried] = {}
         self._embedders: dict[tuple[str, str], Embedder] = {}
         self._styles: dict[tuple[str, str], tuple[float, dict[str, float]]] = {}
@@ -208,6 +210,7 @@ class Twin:
         """Close the doors; the next question opens them again."""
         with self._opening:
             doors, self._doors = self._doors, None
+        self._expander.close()
         if doors:
             doors.colours.close()
             doors.features.close()
@@ -221,6 +224,7 @@ class Twin:
             self._judge,
             self.authors,
             self.trust.shared,
+            self._expander.expand,
         )
 
     def _carry(self, model_id: str) -> Carried:

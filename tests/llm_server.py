@@ -11,12 +11,13 @@ from typing import Any
 
 @dataclass
 class LlmServer:
-    """What it says to a request's body, with which statuses it fails first, and what it was asked."""
+    """What it says to a request's body, how it fails first, the page it shows, and what it was asked."""
 
     says: Callable[[dict[str, Any]], str]
     url: str = ""
     failures: list[int] = field(default_factory=list)
     knows_forms: bool = True
+    page: str | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
@@ -33,13 +34,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(known.failures.pop(0), {"error": {"message": "not now"}})
         elif "response_format" in body and not known.knows_forms:
             self._send(400, {"error": {"message": "response_format is not supported"}})
+        elif known.page is not None:
+            self._send(200, known.page)
         else:
             self._send(200, _completion(body, known.says(body)))
 
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        raw = json.dumps(body).encode()
+    def _send(self, status: int, body: dict[str, Any] | str) -> None:
+        is_page = isinstance(body, str)
+        raw = body.encode() if is_page else json.dumps(body).encode()
+        kind = "text/html" if is_page and "<" in body else "application/json"
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)

@@ -6,6 +6,7 @@ import numpy as np
 from builders import MOMENT, chunk, cleaned
 
 from ml.answer import DEFAULT_STEPS, Ask, Library, Voice, choose_steps, finish, opening, prepare
+from ml.expand import Variants
 from ml.rerank import Ranker, Ranking
 from ml.types import Hit
 
@@ -144,3 +145,20 @@ def test_by_default_what_nothing_supports_is_left_out_unless_nothing_would_be_le
     assert choose_steps("", {}, "tiny") == usual
     assert choose_steps("", {"strict": False, "expand": True}, "x/y") == usual | {"expand"}
     assert choose_steps("hybrid, strict", {}, "tiny") == {"hybrid", "strict"}
+
+
+def test_other_words_come_from_whoever_is_passed_in_and_only_where_they_are_wanted():
+    asked = []
+
+    def expand(question):
+        asked.append(question)
+        return Variants(("a check of old ropes",), "somebody")
+
+    found, steps = library(ROPE, expand=expand), Ask("", "").steps | {"expand"}
+    usual = prepare(Ask("Which rope?", "maren-oduya"), found, VOICE, 0.2)
+    made = prepare(Ask("Which rope?", "maren-oduya", steps=steps), found, VOICE, 0.2)
+    prepare(Ask("Hello!", "maren-oduya", steps=steps), found, VOICE, 0.2)
+
+    assert asked == ["Which rope?"]
+    assert usual.how["variants"] == {"texts": (), "by": ""}
+    assert made.how["variants"] == {"texts": ("a check of old ropes",), "by": "somebody"}

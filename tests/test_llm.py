@@ -92,6 +92,13 @@ def test_the_budget_counts_every_request_and_what_was_answered_stays(world, serv
     assert len(server.asked) == 6
 
 
+@pytest.mark.parametrize("page", ["<html>Log in</html>", "[1]", "no JSON", '{"choices": [{}]}'])
+def test_an_answer_in_another_format_is_a_failure_with_advice(world, server, page):
+    server.page = page
+    with open_llm(world) as door, pytest.raises(LlmFailed, match="OpenAI's format"):
+        door.ask(QUESTION)
+
+
 def test_nobody_at_the_address_is_said_with_the_address(world):
     silent = world.model_copy(update={"llm_url": "http://127.0.0.1:9/v1"})
     with (

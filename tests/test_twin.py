@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from conftest import free_port
+from llm_server import llm_server
 from serving_world import POST, QUESTION, SOURCE_URL, UNKNOWN, ready_slot
 from small_embedders import DIMENSIONS, make_embedder
 
+from include import expanding
 from include.embedding_cache import open_embedder
 from include.indexing import index_mark
 from include.running import running
@@ -88,6 +90,20 @@ def test_every_moment_before_the_first_words_belongs_to_a_step(twin):
     assert 0.9 * whole < sum(first.seconds.values()) < whole
     assert list(first.seconds) == [*ORDER[: ORDER.index("cite")], "cite"]
     assert list(greeting.seconds) == ["understand", "retrieve", "render"]
+
+
+def test_other_words_come_from_the_language_model_that_is_named(world, monkeypatch):
+    monkeypatch.setattr(expanding, "PATIENCE", 30.0)
+    steps = Ask("", "").steps | {"expand"}
+    with llm_server(lambda body: "Files that make writes") as server:
+        twin = Twin(world.model_copy(update={"llm_url": server.url, "llm_model": "other"}))
+        ready, usual = twin.prepare(ask(twin, steps=steps)), twin.prepare(ask(twin))
+        twin.close()
+
+    assert ready.how["variants"] == {"texts": ("Files that make writes",), "by": "other"}
+    assert ready.sources[0].url == SOURCE_URL
+    assert usual.how["variants"] == {"texts": (), "by": ""}
+    assert len(server.asked) == 1
 
 
 def test_what_the_author_never_wrote_about_is_not_guessed(shared):

@@ -143,10 +143,3 @@ def test_what_is_remembered_is_bounded():
     search = understand("And why?", TODAY, said("x" * 5_000, "Yes.")).search
 
     assert len(search) < 500
-
-
-def test_other_ways_of_saying_a_question_keep_its_subject():
-    variants = understand("What do you think about the size of a connection pool?", TODAY).variants
-
-    assert "the size of a connection pool" in variants
-    assert all("connection pool" in v for v in variants)

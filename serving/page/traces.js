@@ -52,7 +52,9 @@ function showTrace(why) {
       index: (how.index || "").slice(0, 12), prompt: how.prompt, reranker: how.reranker,
     })),
     panel("How the question was understood", facts({
-      route: how.route, "searched for": how.search, author: how.author, kind: how.kind, since: how.since, until: how.until,
+      route: how.route, "searched for": how.search,
+      "in other words": how.variants && how.variants.by ? `${how.variants.texts.join(" · ")} (${how.variants.by})` : "",
+      author: how.author, kind: how.kind, since: how.since, until: how.until,
       steps: (how.steps || []).join(", "), chance: String(how.chance), "instead of": how.instead_of || "",
       "left out": (how.ignored || []).join(", "),
     })),
