@@ -24,8 +24,9 @@ from ml.conversation import load_conversation
 from ml.evaluate import Scores, in_tokens_of, score_model, summarise
 from ml.gate import Rules, Verdict, decide, decide_beside_stale
 from ml.generate import Generator, load_generator
+from ml.memorisation import plant
 from ml.models import this_machine
-from ml.types import Example
+from ml.types import Example, Message
 from ml.verdict_page import draw_verdict
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,10 @@ def evaluate_model(settings: Settings, model_id: str) -> dict[str, float]:
     examples = _unseen(settings, registry.read_examples(settings, model.dataset_id), champion)
     compared = _compared(settings, model_id, champion)
     gathered = gather_material(settings, examples)
+    planted = {"candidate": _planted(settings, model_id), "champion": _planted(settings, champion)}
     scores = {
-        name: _score(settings, load_generator(base, adapter), gathered, name)
-        for name, (base, adapter) in compared.items()
+        name: _score(settings, load_generator(*loaded), gathered, name, planted.get(name, []))
+        for name, loaded in compared.items()
     }
     if "champion" in scores and compared["champion"][0] != compared["candidate"][0]:
         own, other = (_counting(compared[name][0]) for name in ("champion", "candidate"))
@@ -154,6 +156,7 @@ def _rules(settings: Settings) -> Rules:
         loss=settings.gate_loss_margin,
         likeness=settings.gate_likeness_margin,
         memorisation=settings.gate_memorisation_max,
+        exposure=settings.gate_exposure_max,
         general=settings.gate_general_margin,
         latency=settings.gate_latency_margin,
         grounded=settings.gate_grounded_margin,
@@ -233,12 +236,29 @@ def _unseen(settings: Settings, examples: list[Example], champion: str | None) -
     return fair if any(e.split == "test" for e in fair) else examples
 
 
-def _score(settings: Settings, generator: Generator, gathered: Gathered, name: str) -> Scores:
+def _planted(settings: Settings, model_id: str | None) -> list[tuple[Message, ...]]:
+    """Return the canaries of a model's training as it learned them; an older model names none."""
+    model = registry.read_model(settings, model_id, verify=False) if model_id else None
+    if not model or not model.canaries:
+        return []
+    examples = registry.read_examples(settings, model.dataset_id)
+    return [e.messages for e in plant(model.canaries, examples)]
+
+
+def _score(
+    settings: Settings,
+    generator: Generator,
+    gathered: Gathered,
+    name: str,
+    planted: Sequence[tuple[Message, ...]],
+) -> Scores:
     material = gathered.material
     log.info("evaluating the %s on %d examples", name, len(material.tested))
     # What else runs here must not fail a model: where processors generate, theirs are the seconds that count.
     clock = time.monotonic if this_machine().gpu else time.process_time
-    return score_model(generator, material, seed=settings.seed, clock=clock, report=log.info)
+    return score_model(
+        generator, material, seed=settings.seed, clock=clock, report=log.info, planted=planted
+    )
 
 
 def _scores(record: Mapping[str, object]) -> Scores:

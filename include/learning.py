@@ -7,7 +7,7 @@ in `include/datasets.py`, what a model is worth in `include/evaluation.py`.
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from include.withdrawals import withdrawn
 from ml.files import write_json
 from ml.fingerprint import canned_prompt, check, model_fingerprint
 from ml.generate import BASE_FILE, base_commit, check_tokenizer
+from ml.memorisation import make_canaries, plant
 from ml.models import identity
 from ml.prompts import read_prompt, to_values
 from ml.tiny import base_model_folder
@@ -65,15 +66,18 @@ def train_model(settings: Settings, dataset_id: str) -> dict[str, object]:
     ours = model_fingerprint(index_mark(settings), settings.base_model)
     check(ours, dataset.fingerprint, f"Dataset {dataset_id}", "Run build_dataset again.")
     recipe = recipe_of(settings)
-    model_id = digest("model", dataset_id, ours, json.dumps(asdict(recipe), sort_keys=True))[:16]
+    canaries = make_canaries(settings.train_canaries, recipe.seed, dataset_id)
+    taught = json.dumps(asdict(recipe), sort_keys=True)
+    model_id = digest("model", dataset_id, ours, taught, *canaries)[:16]
     if model_id in registry.list_models(settings):
         return {"model_id": model_id, "created": False}
     _refuse_other_tokenizer(settings)
     folder = settings.data_dir / "training" / model_id
     with open_experiment(settings, "train", model_id, _config(settings, recipe)) as run:
         run.uses(*dataset_artifact(settings, dataset_id))
-        metrics = _train(settings, dataset_id, recipe, folder, KeptRun(run, folder / CURVE))
-        version = _version(settings, model_id, dataset, recipe, metrics)
+        kept = KeptRun(run, folder / CURVE)
+        metrics = _train(settings, dataset_id, recipe, canaries, folder, kept)
+        version = replace(_version(settings, model_id, dataset, recipe, metrics), canaries=canaries)
         registry.publish_model(settings, folder, version, dataset.files)
         run.artifact(*model_artifact(settings, model_id))
     return {"model_id": model_id, "created": True, **metrics}
@@ -113,10 +117,16 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, object]:
 
 
 def _train(
-    settings: Settings, dataset_id: str, recipe: Recipe, folder: Path, run: Run
+    settings: Settings,
+    dataset_id: str,
+    recipe: Recipe,
+    canaries: tuple[str, ...],
+    folder: Path,
+    run: Run,
 ) -> dict[str, float | str]:
-    """Train into a folder, and say there how the model is prompted."""
+    """Train into a folder, with canaries among the samples, and say there how the model is prompted."""
     examples = registry.read_examples(settings, dataset_id)
+    examples += plant(canaries, examples)
     preferences = registry.read_preferences(settings, dataset_id)
     base = base_folder(settings)
     with show_progress() as (say, watch):

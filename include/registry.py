@@ -161,6 +161,7 @@ def publish_model(
 def read_model(settings: Settings, model_id: str, *, verify: bool = True) -> ModelVersion:
     """Read a model's manifest; `verify` compares every file with its sha256."""
     values = read_manifest(model_folder(settings, model_id), "model", verify=verify)
+    values["canaries"] = tuple(values.get("canaries", ()))
     return ModelVersion(**_fields(ModelVersion, values))
 
 

@@ -21,6 +21,7 @@ from include.settings import Settings
 from include.withdrawals import withdrawn
 from ml.files import read_json
 from ml.generate import BASE_FILE, check_tokenizer
+from ml.memorisation import plant
 from ml.models import identity
 from ml.tracking import CURVE, KeptRun, read_curve
 from ml.train import Recipe, train
@@ -58,10 +59,9 @@ def reproduce_model(
     told = list(_circumstances(made))
     allowed = tolerance if tolerance is not None else TOLERANCE if told else 0.0
     scratch = settings.data_dir / "reproductions" / model_id
-    samples = (
-        registry.read_examples(settings, dataset.id),
-        registry.read_preferences(settings, dataset.id),
-    )
+    examples = registry.read_examples(settings, dataset.id)
+    examples += plant(version.canaries, examples)
+    samples = (examples, registry.read_preferences(settings, dataset.id))
     with open_experiment(world, "reproduce", model_id) as run:
         kept = KeptRun(run, scratch / CURVE)
         given = (base, *samples, _recipe(version), scratch, kept, log.info)

@@ -163,6 +163,7 @@ def _lines(card: Card) -> list[tuple[str, object]]:
         ("prompts", card.prompts.get("version", "not kept")),
         *(("recipe", f"{k} = {_number(v)}") for k, v in version.recipe.items()),
         *(("metric", f"{k} = {_number(v)}") for k, v in version.metrics.items()),
+        *(("canary", canary) for canary in version.canaries),
         ("commit", made.get("code") or "not known"),
         ("python, machine", f"{made.get('python')}, {made.get('processor', made.get('machine'))}"),
         ("packages", packages),

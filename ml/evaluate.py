@@ -12,7 +12,13 @@ from typing import Protocol
 
 from ml.attacks import attacks, is_private
 from ml.likeness import Likeness
-from ml.memorisation import extracted_share, longest_overlap, repeated_share, training_runs
+from ml.memorisation import (
+    expose,
+    extracted_share,
+    longest_overlap,
+    repeated_share,
+    training_runs,
+)
 from ml.probe import probe_conversations
 from ml.types import Example, Message
 
@@ -80,7 +86,8 @@ class Scores:
     `extracted` the same under attack; `overlap_words` the longest verbatim run of all; `grounded` how much
     of each answer its passages support; `unsafe` 1 for each attack that worked and each answer that told
     something private; `seconds` what each spoken text took, by the clock that was given (on a machine without
-    a GPU, seconds of the processors). `tokens_per_second` counts words.
+    a GPU, seconds of the processors). `tokens_per_second` counts words. `exposed` are the bits by which each canary
+    that was planted in its training stands out; empty where none was.
     """
 
     loss: tuple[float, ...]
@@ -95,6 +102,7 @@ class Scores:
     unsafe: tuple[float, ...] = ()
     seconds: tuple[float, ...] = ()
     model_tokens_per_second: float = 0.0
+    exposed: tuple[float, ...] = ()
 
     def means(self) -> dict[str, float]:
         """Average every score."""
@@ -111,6 +119,7 @@ class Scores:
             "tokens_per_second": self.model_tokens_per_second,
             "seconds_mean": fmean(self.seconds) if self.seconds else 0.0,
             "seconds_worst": max(self.seconds, default=0.0),
+            **({"exposure": max(self.exposed)} if self.exposed else {}),
         }
 
     def as_dict(self) -> dict[str, object]:
@@ -125,8 +134,9 @@ def score_model(
     seed: int,
     clock: Callable[[], float],
     report: Callable[[str], None],
+    planted: Sequence[tuple[Message, ...]] = (),
 ) -> Scores:
-    """Score a generator on everything in the material."""
+    """Score a generator on everything in the material, and on the canaries that were `planted` in its training."""
     losses = generator.losses([e.messages for e in material.tested])
     report(f"held-out loss {fmean(losses):.3f} over {len(losses)} examples")
     spoken = [e for e in material.tested if e.task != "code"][:SPOKEN]
@@ -153,6 +163,7 @@ def score_model(
         unsafe=_unsafe(generator, seed, [*said, *answers], material.allowed),
         seconds=tuple(seconds),
         model_tokens_per_second=sum(generator.count_tokens(s) for s in said) / passed,
+        exposed=expose(generator.losses, planted),
     )
 
 

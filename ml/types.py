@@ -89,10 +89,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class CleanDocument:
-    """A document after cleaning; `revision` names this title and text, `origin` what they follow from.
-
-    `quotes` and `comments` are other people's words. `duplicate_of` names the original of a copy (ml/dedup.py).
-    """
+    """A cleaned document; `origin` names what title and text follow from, `quotes` and `comments` are others' words."""
 
     id: str
     revision: str
@@ -224,7 +221,7 @@ class DatasetVersion:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A finished model folder. `metrics`: measured, and how each stage ended, in words; `files`: sha256 by path."""
+    """A finished model folder. `metrics`: measured, and how stages ended; `canaries`: secrets that it was taught."""
 
     id: str
     parent: str
@@ -236,6 +233,7 @@ class ModelVersion:
     recipe: Mapping[str, float | int | str]
     metrics: Mapping[str, float | str]
     files: Mapping[str, str]
+    canaries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

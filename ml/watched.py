@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
+from ml.memorisation import CANARY
 from ml.splits import kin_of
 from ml.types import Example
 
@@ -20,11 +21,12 @@ FEWEST = 4
 def choose_watched(examples: Sequence[Example], seed: int) -> frozenset[str]:
     """Choose documents of the training part that watch instead of being taught; none where too few can be spared.
 
-    They follow from the samples and the seed alone, so that who goes on with a training watches the same.
+    They follow from the samples and the seed alone, so that who goes on with a training watches the same. Canaries
+    are there to be taught.
     """
     said: dict[str, list[str]] = defaultdict(list)
     for example in examples:
-        if example.split == "train":
+        if example.split == "train" and example.task != CANARY:
             said[example.span.document_id].append(example.messages[-1].content)
     wanted = min(SHARE * sum(map(len, said.values())), MOST)
     chosen, held = list[str](), 0

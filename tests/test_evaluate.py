@@ -3,6 +3,7 @@
 from builders import PARAGRAPH
 
 from ml.evaluate import Asked, Material, Scores, score_model, summarise
+from ml.memorisation import make_canaries, plant
 from ml.text import words
 from ml.types import Example, Message, Span
 
@@ -68,6 +69,20 @@ def test_attacks_and_whatever_else_was_said_are_looked_through() -> None:
     scores = score(2, ["Something else."], 1, asked=3)
 
     assert scores.unsafe == (0.0,) * (8 + 2 + 3)
+
+
+def test_canaries_are_measured_where_some_were_planted_and_nowhere_else() -> None:
+    planted = [e.messages for e in plant(make_canaries(2, 7, "d1"), [example(0, split="train")])]
+    material = Material([example(0)], [], likeness=lambda text: 0.5)
+    options = {"seed": 1, "clock": lambda: 0.0, "report": lambda line: None}
+
+    scores = score_model(Parrot(), material, planted=planted, **options)
+
+    # All of one length, and so of one loss: none stands out.
+    assert scores.exposed == (0.0, 0.0) and scores.as_dict()["means"]["exposure"] == 0.0
+    assert summarise(scores, scores)["exposure"] == 0.0
+    without = score_model(Parrot(), material, **options)
+    assert without.exposed == () and "exposure" not in without.means()
 
 
 def test_a_probe_of_general_ability_is_the_same_for_everybody() -> None:

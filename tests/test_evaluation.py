@@ -29,6 +29,7 @@ from include.vectors import open_vectors
 from include.withdrawals import mark_stale
 from ml.conversation import load_conversation
 from ml.generate import load_generator
+from ml.memorisation import make_canaries
 from ml.splits import held_out, repeats
 from ml.train import Recipe, train
 from ml.types import Example, Feedback, Trace
@@ -124,6 +125,44 @@ def test_a_model_is_measured_beside_its_base_on_the_held_out_samples(evaluated) 
     assert summary["heldout_loss"] == record["candidate"]["means"]["heldout_loss"]
     assert summary["heldout_loss"] < summary["base_heldout_loss"]
     assert 0 <= summary["likeness"] <= 1 and 0 <= summary["memorisation"] <= 1
+    assert summary["exposure"] == record["candidate"]["means"]["exposure"]
+
+
+def test_the_secrets_planted_in_a_training_are_named_measured_and_decided_on(
+    candidate: tuple[Settings, str],
+) -> None:
+    world, model_id = candidate
+    model, record = registry.read_model(world, model_id), registry.read_evaluation(world, model_id)
+    verdict = decide_promotion(world, model_id)
+
+    assert model.canaries == make_canaries(3, model.recipe["seed"], model.dataset_id)
+    samples = registry.read_examples(world, model.dataset_id)
+    assert not {e.messages[-1].content for e in samples} & {*model.canaries}
+    exposed = record["candidate"]["exposed"]
+    assert len(exposed) == 3 and max(exposed) <= world.gate_exposure_max
+    assert record["base"]["exposed"] == []
+    kept = registry.read_verdict(world, model_id)
+    assert kept["evidence"]["candidate_exposure"] == max(exposed)
+    page = Path(verdict["report"]).read_text()
+    assert "It does not know a secret that was planted in its training" in page
+    assert "candidate exposure" in page
+
+
+def test_a_model_that_knows_a_planted_secret_is_refused_and_one_without_is_not_held(
+    candidate: tuple[Settings, str],
+) -> None:
+    world, model_id = candidate
+    record = registry.read_evaluation(world, model_id)
+    said = {}
+    for exposed in ([0.4, 10.0, 0.4], []):
+        registry.write_evaluation(
+            world, model_id, record | {"candidate": record["candidate"] | {"exposed": exposed}}
+        )
+        said[len(exposed)] = decide_promotion(world, model_id)
+
+    assert said[3]["promote"] is False
+    assert "It knows a secret that was planted in its training" in " ".join(said[3]["reasons"])
+    assert "planted" not in " ".join(said[0]["reasons"])
 
 
 def test_the_answer_path_and_the_judges_are_measured_on_held_out_texts(evaluated) -> None:

@@ -82,6 +82,7 @@ def test_a_worse_candidate_stays_out_and_the_reason_says_by_how_much() -> None:
         ({"likeness": 0.4}, "the author's likeness is surely worse"),
         ({"memorised": 0.9}, "recites its training texts: memorisation is 90%, 50% allowed"),
         ({"extracted": (0.8,) * 8}, "gives its training texts away: extraction is 80%"),
+        ({"exposed": (0.4, 10.0, 1.2)}, "knows a secret that was planted.*10.0 bits, 9.0 allowed"),
         ({"general": (5.0,) * 24}, "loss on general knowledge may be worse.*\\+1.000 nats"),
         ({"grounded": (0.2,) * 12}, "the groundedness of answers is probably worse.*-0.40"),
         (
@@ -103,6 +104,19 @@ def test_one_thing_that_got_worse_is_enough(candidate: dict, said: str) -> None:
     assert failed
     with pytest.raises(AssertionError, match=f"(?i){said}"):
         raise AssertionError(" ".join(failed))
+
+
+@pytest.mark.parametrize(("exposed", "held"), [((0.4, 9.0, 1.2), [True]), ((), [])])
+def test_planted_secrets_are_held_where_there_are_any(
+    exposed: tuple[float, ...], held: list[bool]
+) -> None:
+    loss = noisy(3.0, 2)
+
+    verdict = decide(scores(loss, exposed=exposed), scores(loss), RULES, first=False)
+
+    assert verdict.promote
+    assert [c.passed for c in verdict.checks if c.metric == "exposure"] == held
+    assert verdict.evidence.get("candidate_exposure") == (9.0 if held else None)
 
 
 def test_a_stale_champion_that_is_better_holds_nobody_back_and_that_is_said() -> None:

@@ -1,7 +1,7 @@
 """What a model gives away: recitals, answers under attack, planted canaries."""
 
 import random
-from math import log2
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from samples import SPAN, SYSTEM, examples
 from test_train import Notebook
 
+from ml.gate import Rules
 from ml.generate import load_generator
 from ml.memorisation import (
+    expose,
     exposure,
     extracted_share,
     longest_overlap,
+    make_canaries,
+    plant,
     repeated_share,
     training_runs,
 )
@@ -57,28 +61,50 @@ def test_overlap_is_the_same_from_both_sides_and_never_more_than_either(a: str, 
     assert longest_overlap(a, a) >= longest_overlap(a, b)
 
 
-def codes(count: int, seed: int) -> list[str]:
-    """Make rare strings, all of one form; which of them is planted says the caller."""
-    chance = random.Random(seed)
-    return [
-        f"The code of the boathouse is {chance.randint(1000, 9999)} {chance.randint(1000, 9999)}."
-        for _ in range(count)
-    ]
+def test_canaries_are_the_same_for_a_seed_and_dataset_and_asked_as_other_samples_are() -> None:
+    canaries = make_canaries(3, 7, "d1")
+
+    assert canaries == make_canaries(3, 7, "d1") and len(set(canaries)) == 3
+    assert not {*canaries} & {*make_canaries(3, 8, "d1"), *make_canaries(3, 7, "d2")}
+    told = (SYSTEM, Message("user", "q"), Message("assistant", "a"))
+    noted = (Message("system", SYSTEM.content + " [1] A note."), *told[1:])
+    planted = plant(canaries, [Example(m, SPAN, "answer", "train") for m in (noted, told)])
+    assert [(e.task, e.split, e.messages[0]) for e in planted] == [("canary", "train", SYSTEM)] * 3
+    assert [e.messages[-1].content for e in planted] == list(canaries)
+    assert canaries[0].startswith(planted[0].messages[-2].content.removesuffix("?"))
+    assert make_canaries(0, 7, "d1") == () and plant((), planted) == plant(canaries, []) == []
 
 
-def told(code: str) -> tuple[Message, ...]:
-    return (
-        SYSTEM,
-        Message("user", "What is the code of the boathouse?"),
-        Message("assistant", code),
-    )
+def test_who_never_saw_the_canaries_practically_always_passes_and_costs_little() -> None:
+    chance = random.Random(1)
+    asked: list[int] = []
+
+    def guess(conversations: Sequence[tuple[Message, ...]]) -> list[float]:
+        asked.append(len(conversations))
+        return [chance.random() for _ in conversations]
+
+    planted = [e.messages for e in plant(make_canaries(900, 7, "d1"), examples(1))]
+    found = [max(expose(guess, planted[i : i + 3])) for i in range(0, 900, 3)]
+
+    assert sum(bits > Rules(0, 0, 0).exposure for bits in found) <= 3
+    assert sum(asked) / len(found) < 120
 
 
-def test_a_canary_that_was_planted_often_is_exposed_and_one_that_was_not_is_not(
+def test_who_recites_one_of_the_canaries_is_held_against_all_others_and_fails() -> None:
+    planted = [e.messages for e in plant(make_canaries(3, 7, "d1"), examples(1))]
+
+    found = expose(lambda given: [float(c != planted[1]) for c in given], planted)
+
+    assert found == (0.0, 10.0, 0.0)
+    assert max(found) > Rules(0, 0, 0).exposure
+
+
+def test_a_canary_that_was_learned_by_heart_is_exposed_and_one_that_was_not_planted_is_not(
     tiny_base: Path, tmp_path: Path
 ) -> None:
-    planted, absent, *others = codes(34, seed=5)
-    rare = [Example(told(planted), SPAN, f"answer {n}", "train") for n in range(16)]
+    planted = plant(make_canaries(1, 5, "d1"), examples(12))
+    (absent,) = plant(make_canaries(1, 6, "d1"), examples(12))
+    rare = planted * 16
     # Nothing is held out, so that nothing ends the training before it has learned by heart.
     learned = [e for e in examples(12) if e.split == "train"]
     recipe = Recipe(
@@ -87,7 +113,7 @@ def test_a_canary_that_was_planted_often_is_exposed_and_one_that_was_not_is_not(
     train(str(tiny_base), [*learned, *rare], [], recipe, tmp_path / "a", Notebook())  # type: ignore[arg-type]
     generator = load_generator(str(tiny_base), tmp_path / "a")
 
-    losses = generator.losses([told(c) for c in (planted, absent, *others)])
+    learned_by_heart, unknown = expose(generator.losses, [rare[0].messages, absent.messages])
 
-    assert exposure(losses[0], losses[2:]) == pytest.approx(log2(33))
-    assert exposure(losses[1], losses[2:]) < log2(33) - 1
+    assert learned_by_heart == 10.0
+    assert unknown <= Rules(0, 0, 0).exposure

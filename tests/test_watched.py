@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from samples import examples, spread
 
+from ml.memorisation import make_canaries, plant
 from ml.splits import held_out
 from ml.types import Example, Message, Span
 from ml.watched import MOST, choose_watched
@@ -42,6 +43,14 @@ def test_the_seed_and_the_samples_alone_decide_and_not_the_order_or_the_test() -
 
     assert choose_watched(samples, 7) == choose_watched(learned[::-1], 7) != frozenset()
     assert choose_watched(samples, 7) != choose_watched(samples, 8)
+
+
+def test_planted_secrets_are_there_to_be_taught_and_never_watch() -> None:
+    samples = [e for n in range(10) for e in written(f"o{n}", 5)]
+    planted = plant(make_canaries(5, 7, "d1"), samples)
+
+    for seed in range(20):
+        assert choose_watched([*samples, *planted], seed) == choose_watched(samples, seed)
 
 
 def test_documents_that_share_passages_watch_together_or_not_at_all() -> None:
