@@ -25,6 +25,8 @@ def tab(tmp_path_factory):
 def enter(tab, answering, path="/", **window):
     """Open a page and let its form take the key."""
     tab.show(answering.url + path, **window)
+    # A page that is still connecting with the key of the one before would put it back.
+    tab.wait("document.getElementById('key-form').hidden || !sessionStorage.getItem('twin-key')")
     tab.run("sessionStorage.clear()")
     tab.show(answering.url + path, **window)
     tab.run("document.getElementById('key').focus()")
