@@ -3,6 +3,7 @@
 `make bench-rag` asks the demo's questions of the demo's articles; `make bench-rag DIR=<folder>` asks those of
 questions.json of the articles in `ArticleDocument.json` there, the development half. Add `PART="held out"` for
 the other half, which no step, weight or threshold was chosen by. A hit is a passage with the answer in it.
+No turn comes before these questions, and no model speaks: `follow_up`, `check` and `strict` show only what they take.
 """
 
 import json
@@ -26,7 +27,7 @@ from include.colours import Colour
 from include.colours_lance import open_lance
 from include.ranking import shared_terms
 from include.settings import ROOT, Settings
-from ml.answer import DEFAULT_STEPS, Ask, Library, Voice, opening, prepare, search_passages
+from ml.answer import DEFAULT_STEPS, STEPS, Ask, Library, Voice, opening, prepare, search_passages
 from ml.boilerplate import NOTHING, host_of, learn_boilerplate
 from ml.chunk import chunk_document
 from ml.cite import check
@@ -125,12 +126,12 @@ def variants(library: Library) -> list[tuple[str, frozenset[str], Library]]:
         ("chosen", CHOSEN, library),
         ("chosen, ranking of another corpus", CHOSEN, untaught),
     ]
-    found += [
-        (f"without {s}", CHOSEN - {s}, library)
-        for s in ("hybrid", "rerank", "compress", "self_query")
-    ]
-    found += [(f"with {s}", CHOSEN | {s}, library) for s in ("expand", "embed_sentences")]
-    return found
+    return found + [(name, steps, library) for name, steps in switched(CHOSEN)]
+
+
+def switched(chosen: frozenset[str]) -> list[tuple[str, frozenset[str]]]:
+    """Switch each step that there is: off where it is chosen, else on."""
+    return [(f"without {s}" if s in chosen else f"with {s}", chosen ^ {s}) for s in STEPS]
 
 
 def run(
