@@ -6,7 +6,8 @@ One request is answered by one version. What is noted holds no texts.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from include.documents import open_documents
@@ -17,6 +18,8 @@ from serving.shelf import Busy
 log = logging.getLogger(__name__)
 
 Event = Mapping[str, object]
+# How far sources support a text, or None where there are none.
+Measure = Callable[[str], float | None]
 
 
 class Trial:
@@ -39,15 +42,17 @@ class Trial:
         """Return the candidate's id if this request is to meet it, else nothing."""
         return self.model_id if meets_canary(request_id, self.percent) else ""
 
-    async def watch(self, model_id: str, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    async def watch(
+        self, model_id: str, events: AsyncIterator[Event], measure: Measure
+    ) -> AsyncIterator[Event]:
         """Pass the events of an answer on, and note what came of it while there is a trial."""
-        trial, said = self.model_id, 0
+        trial, said = self.model_id, ""
         try:
             async for event in events:
-                said += len(str(event.get("text", "")))
+                said += str(event.get("text", ""))
                 # Noted before it is passed on: whoever hears a failure listens no longer.
                 if not event.keys() & {"model", "text"}:
-                    await self._note(trial, _outcome(model_id, said, event))
+                    await self._note(trial, _outcome(model_id, said, event), said, measure)
                 yield event
         except Busy:
             raise
@@ -55,20 +60,24 @@ class Trial:
             await self._note(trial, Outcome(model_id, failed=True))
             raise
 
-    async def _note(self, trial: str, outcome: Outcome) -> None:
+    async def _note(
+        self, trial: str, outcome: Outcome, said: str = "", measure: Measure | None = None
+    ) -> None:
         if trial:
-            await asyncio.to_thread(self._keep, trial, outcome)
+            await asyncio.to_thread(self._keep, trial, outcome, said, measure)
 
-    def _keep(self, trial: str, outcome: Outcome) -> None:
+    def _keep(self, trial: str, outcome: Outcome, said: str, measure: Measure | None) -> None:
         """Keep an outcome; an answer never fails because nobody could note how it went."""
         try:
+            if measure and said and not outcome.failed:
+                outcome = replace(outcome, support=measure(said))
             with open_documents(self._settings) as documents:
                 documents.put_outcome(trial, outcome, datetime.now(UTC))
         except ConnectionError as error:
             log.warning("an outcome of the trial of %s is lost: %s", trial, error)
 
 
-def _outcome(model_id: str, said: int, last: Event) -> Outcome:
+def _outcome(model_id: str, said: str, last: Event) -> Outcome:
     tokens = int(str(last.get("completion_tokens", 0)))
     pace = float(str(last.get("seconds", 0.0))) / tokens if tokens else 0.0
     failed = "failed" in last

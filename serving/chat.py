@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
+from statistics import fmean
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
@@ -161,7 +163,9 @@ async def _speak(
     sieve = request.app.state.twin.sieve(prepared) if "strict" in ask.steps else None
     events = request.app.state.speaker.stream(prepared.messages, options)
     if body.model == "twin":
-        events = request.app.state.trial.watch(model_id, events)
+        of_prose = prepared.sources and not options["schema"]
+        measure = partial(_support, request.app.state.twin, prepared) if of_prose else _unmeasured
+        events = request.app.state.trial.watch(model_id, events, measure)
     async for event in events:
         if "refused" in event:
             raise Refusal(400, str(event["refused"]), "context_length_exceeded")
@@ -178,6 +182,16 @@ async def _timed(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         waited += time.monotonic() - since
         yield {**event, "seconds": waited} if "seconds" in event else event
         since = time.monotonic()
+
+
+def _support(twin: Twin, prepared: Prepared, said: str) -> float | None:
+    """Say how far the sources support what a model says, as its answer's claims are checked."""
+    claims = twin.check(prepared, finish(prepared, said, 0, 0)).claims
+    return fmean(float(str(c["support"])) for c in claims) if claims else None
+
+
+def _unmeasured(_: str) -> None:
+    """Leave what needs no sources, a text or JSON, without a measure."""
 
 
 async def _first_words(events: AsyncIterator[Event]) -> AsyncIterator[Event]:

@@ -72,7 +72,8 @@ def watch_trial(settings: Settings, candidate: str, champion: str) -> str:
             seen = documents.outcomes(candidate)
         its = [o for o in seen if o.model_id == candidate]
         theirs = [o for o in seen if o.model_id == champion]
-        if fault := find_fault(its, theirs, settings.gate_latency_margin):
+        margins = settings.gate_latency_margin, settings.gate_grounded_margin
+        if fault := find_fault(its, theirs, *margins):
             raise Unfit(f"As a canary it is worse than the champion: {fault}.")
         spent = time.monotonic() - started
         if not seen and spent > settings.canary_quiet:

@@ -18,11 +18,20 @@ from serving_world import (
 from include.documents import open_documents
 from ml.canary import CREDIT, Outcome, find_fault, meets_canary
 from serving.canary import Trial
-from serving.proving import DeployFailed, watch_trial
+from serving.proving import DeployFailed, Unfit, watch_trial
 from serving.shelf import Busy
 from serving.twin import LocalSpeaker
 
 GOOD, FAILED, EMPTY = Outcome("m", pace=0.01), Outcome("m", failed=True), Outcome("m", empty=True)
+
+
+# TWIN_GATE_LATENCY_MARGIN and TWIN_GATE_GROUNDED_MARGIN, as they are by default.
+MARGINS = 2.0, 0.1
+
+
+def truthful(chance):
+    """Draw a sound answer, supported whole or not at all, as short ones are: as wide as such figures spread."""
+    return Outcome("m", pace=0.01, support=float(chance.random() < 0.6))
 
 
 def test_the_same_request_meets_the_same_version_and_the_share_is_kept():
@@ -47,10 +56,15 @@ def test_the_same_request_meets_the_same_version_and_the_share_is_kept():
         ([FAILED] * 3 + [GOOD] * 7, [FAILED] * 27 + [GOOD] * 63),
         ([Outcome("m", pace=0.029)] * 20, [GOOD] * 100),
         ([Outcome("m", pace=9.0)] * 4, [GOOD] * 100),
+        ([Outcome("m", support=0.0)] * 4, [Outcome("m", support=1.0)] * 100),
+        ([Outcome("m", support=0.55)] * 20, [Outcome("m", support=0.6)] * 100),
+        # The tiny model: nothing supports the champion's words either.
+        ([Outcome("m", support=0.0)] * 20, [Outcome("m", support=0.1)] * 100),
+        ([GOOD] * 20, [Outcome("m", support=1.0)] * 100),
     ],
 )
 def test_what_may_be_chance_is_no_fault(candidate, champion):
-    assert find_fault(candidate, champion, 2.0) == ""
+    assert find_fault(candidate, champion, *MARGINS) == ""
 
 
 @pytest.mark.parametrize(
@@ -60,10 +74,15 @@ def test_what_may_be_chance_is_no_fault(candidate, champion):
         ([FAILED] * 2, [GOOD] * 18, "2 of 2 live requests failed, and 0 of 18 of the champion's"),
         ([EMPTY] * 6 + [GOOD] * 4, [GOOD] * 60, "6 of 10 live requests said nothing"),
         ([Outcome("m", pace=0.05)] * 5, [GOOD] * 20, "it takes 50.0 ms a token, the champion 10.0"),
+        (
+            [Outcome("m", support=0.1)] * 5,
+            [Outcome("m", support=0.6)] * 45,
+            "its sources support 0.10 of what it says, and 0.60 of what the champion says",
+        ),
     ],
 )
 def test_what_is_surely_worse_is_said_in_words(candidate, champion, said):
-    assert find_fault(candidate, champion, 2.0).startswith(said)
+    assert find_fault(candidate, champion, *MARGINS).startswith(said)
 
 
 def test_a_good_model_is_hardly_ever_condemned_though_it_is_looked_at_after_every_answer():
@@ -74,9 +93,10 @@ def test_a_good_model_is_hardly_ever_condemned_though_it_is_looked_at_after_ever
     for _ in range(200):
         candidate, champion = [], []
         for _ in range(20):
-            candidate.append(FAILED if chance.random() < 0.05 else GOOD)
-            champion += [FAILED if chance.random() < 0.05 else GOOD for _ in range(9)]
-            if find_fault(candidate, champion, 2.0):
+            drawn = [FAILED if chance.random() < 0.05 else truthful(chance) for _ in range(10)]
+            candidate.append(drawn[0])
+            champion += drawn[1:]
+            if find_fault(candidate, champion, *MARGINS):
                 condemned += 1
                 break
 
@@ -98,7 +118,7 @@ BODY = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 4, "s
 
 
 @contextmanager
-def on_trial(served, answering, candidate, percent):
+def on_trial(served, answering, candidate, percent, speaker=LocalSpeaker):
     """Serve the world's model with a candidate on trial beside it; yields the trial and a client."""
     world, champion = served
     slot, trial = ready_slot(*served), Trial(world)
@@ -106,7 +126,7 @@ def on_trial(served, answering, candidate, percent):
     settled(slot)
     trial.reconfigure({"canary": candidate, "percent": percent})
     with (
-        endpoint(world, LocalSpeaker(slot), answering.twin, trial) as url,
+        endpoint(world, speaker(slot), answering.twin, trial) as url,
         call(world, url) as http,
     ):
         yield trial, http
@@ -176,8 +196,52 @@ def test_a_candidate_that_fails_at_its_first_word_is_answered_for_by_the_champio
     assert sum(o.model_id == champion for o in found) == 2
 
 
+class Scripted(LocalSpeaker):
+    """A speaker whose models say what is written down for them, in the place of their own words."""
+
+    def __init__(self, slot, words):
+        super().__init__(slot)
+        self.words = words
+
+    async def stream(self, messages, options):
+        async for event in super().stream(messages, options):
+            if "completion_tokens" in event:
+                yield {"text": self.words[options["model_id"]]}
+            if "text" not in event:
+                yield event
+
+
+NONSENSE = "Purple harbours negotiate seventeen umbrellas beneath the committee of velvet weather."
+
+
+@pytest.mark.parametrize("truthful", [False, True])
+def test_a_candidate_that_says_fluent_nonsense_fails_its_trial(
+    served, answering, candidate, truthful
+):
+    world, champion = served
+    quote = answering.http.post("/v1/chat/completions", json=BODY).json()["sources"][0]["quote"]
+    words = {champion: quote, candidate: quote if truthful else NONSENSE}
+    with open_documents(world) as documents:
+        documents.begin_trial(candidate)
+    with on_trial(served, answering, candidate, 50, lambda s: Scripted(s, words)) as (_, http):
+        answers = [http.post("/v1/chat/completions", json=BODY).json() for _ in range(30)]
+    with open_documents(world) as documents:
+        outcomes = documents.outcomes(candidate)
+
+    said = {a["model_version"]: a["generated"] for a in answers}
+    assert NONSENSE in said[candidate] or truthful
+    assert {o.support for o in outcomes if o.model_id == champion} == {1.0}
+    # The pace of a busy machine is not what is asked here.
+    calm = world.model_copy(update={"canary_answers": 5, "gate_latency_margin": 99.0})
+    if truthful:
+        assert "and no worse" in watch_trial(calm, candidate, champion)
+    else:
+        with pytest.raises(Unfit, match="its sources support 0.0. of what it says, and 1.00 of"):
+            watch_trial(calm, candidate, champion)
+
+
 async def heard(trial, events):
-    return [e async for e in trial.watch("m", events)]
+    return [e async for e in trial.watch("m", events, lambda said: None)]
 
 
 def test_a_failure_is_noted_and_a_full_house_is_nobodys_fault(settings):
