@@ -42,6 +42,11 @@ AUTHOR = "author"
 CHOSEN = frozenset(DEFAULT_STEPS.split(","))
 # Passages of a list that is measured.
 DEPTH = 10
+# Where a page says its day, and how.
+HEAD, DAY = (
+    3_000,
+    re.compile(r"^(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* (\d\d, 20\d\d)$", re.M),
+)
 
 
 @dataclass(frozen=True)
@@ -205,13 +210,24 @@ def handbook(folder: Path) -> list[CleanDocument]:
     cleaned = [clean(d, hosts.get(host_of(d.url), NOTHING)) for d in given]
     kept = [c for c in cleaned if isinstance(c, CleanDocument)]
     limits = Limits(settings.near_duplicate, settings.excerpt_duplicate)
-    return [d for d in mark_duplicates(kept, limits) if not d.duplicate_of]
+    days = {d.url: published(d.text) for d in given}
+    originals = (d for d in mark_duplicates(kept, limits) if not d.duplicate_of)
+    return [replace(d, published_at=days[d.url]) for d in originals]
+
+
+def published(text: str) -> datetime | None:
+    """Read the day of a page, which stands on a line of its own near its beginning: "Jun 04, 2023"."""
+    found = DAY.search(text[:HEAD])
+    if found is None:
+        return None
+    return datetime.strptime(f"{found[1]} {found[2]}", "%b %d, %Y").replace(tzinfo=UTC)
 
 
 def handbook_questions(part: str) -> list[Question]:
     """Read one half of the questions about the handbook's articles."""
     listed: Any = json.loads((Path(__file__).parent / "questions.json").read_text(encoding="utf-8"))
-    known = [Question(*q) for p in listed["pages"] if p["part"] == part for q in p["asked"]]
+    pages = [*listed["pages"], *listed["dated"]]
+    known = [Question(*q) for p in pages if p["part"] == part for q in p["asked"]]
     return known + [Question(u["question"]) for u in listed["unanswerable"] if u["part"] == part]
 
 
