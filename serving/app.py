@@ -37,11 +37,27 @@ HEARTBEAT_SECONDS = 2.0
 FIRST_LOAD_SECONDS = 120.0
 
 
+def _listen_here_only() -> None:
+    """Let a replica take requests at its node's address; Ray opens that port on every address of the machine."""
+    from ray.serve._private import replica
+    from ray.util import get_node_ip_address
+
+    its = vars(replica)
+    bind = its["add_port_to_grpc_server"]
+
+    def bind_here(server: object, address: str) -> int:
+        return int(bind(server, address.replace("[::]", get_node_ip_address())))
+
+    if bind.__module__ != __name__:
+        its["add_port_to_grpc_server"] = bind_here
+
+
 @serve.deployment(name="Generator")
 class Generator:
     """One model in one replica. `reconfigure` states a wish; loading happens beside the serving model."""
 
     def __init__(self) -> None:
+        _listen_here_only()
         self._settings = load_settings()
         self._id = str(serve.get_replica_context().replica_id.unique_id)
         self._slot = Slot(self._settings, self._report)
@@ -154,6 +170,7 @@ class Ingress:
     """The HTTP door: authentication, retrieval, streaming."""
 
     def __init__(self, generator: DeploymentHandle[Any]) -> None:
+        _listen_here_only()
         self._speaker, self._settings = RaySpeaker(generator), load_settings()
         self._trial = Trial(self._settings)
 

@@ -46,6 +46,20 @@ def test_before_its_first_champion_the_endpoint_says_what_to_do(deployed):
     assert "There is no champion yet: train one first" in deployed.before.text
 
 
+def test_no_process_of_ray_listens_beyond_this_machine(world):
+    found = ray_processes(world, "")
+    names = {p.name() for p in found}
+    listening = {
+        (p.name(), c.laddr.ip)
+        for p in found
+        for c in p.net_connections("tcp")
+        if c.status == "LISTEN"
+    }
+
+    assert any("ServeReplica" in n for n in names) and "raylet" in names
+    assert [at for at in listening if at[1] not in ("127.0.0.1", "::ffff:127.0.0.1", "::1")] == []
+
+
 def test_an_answer_comes_with_its_source_and_its_model(stock, champion):
     answer = ask(stock, seed=wordy_seed(stock, 10))
 

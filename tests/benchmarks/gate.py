@@ -1,6 +1,6 @@
 """Simulate the gate: how often it promotes what is no better, and how often it sees a real gain.
 
-    python tests/benchmarks/gate.py [--runs 400]
+    python tests/benchmarks/gate.py [--runs 1000]
 
 Every row draws pairs of scores as an evaluation would give them, per-example losses with heavy or skewed
 tails, likeness and groundedness of a dozen texts, attacks of which one in thirty works, and asks the gate.
@@ -23,7 +23,7 @@ from ml.gate import LEVEL, Rules, decide
 
 RULES = Rules(loss=0.05, likeness=0.05, memorisation=0.5)
 # The real gain in nats, by the number of examples, that the gate is said to see four times in five whatever the spread.
-GAINS = {40: 0.065, 60: 0.05, 120: 0.035}
+GAINS = {40: 0.075, 60: 0.05, 120: 0.035}
 EXAMPLES = tuple(GAINS)
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -97,7 +97,7 @@ CASES = (
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=1000)
     runs = parser.parse_args().runs
     table = Table(title=f"Share of candidates that are promoted, {runs} simulated evaluations each")
     for column in ("case", "spread", "examples", "gate", "wanted", "lower mean loss"):
