@@ -66,7 +66,8 @@ def open_engine(settings: Settings, base: str, adapter: Path | None) -> Engine:
         return Engine(load_generator(base, adapter), "transformers")
     try:
         cache, precision = settings.cache_dir, settings.engine_precision
-        return Engine(load_llama(Path(base), adapter, cache, precision), "llamacpp")
+        made = load_llama(Path(base), adapter, cache, precision, guess=settings.engine_guesses)
+        return Engine(made, "llamacpp")
     except Unconvertible as reason:
         note = f"llama.cpp cannot run {model_name(base)}: {reason}. transformers runs it."
         log.warning("%s", note)

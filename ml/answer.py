@@ -289,7 +289,7 @@ def _how(ask: Ask, meant: Understood, ranked: Sequence[Found]) -> dict[str, obje
     return {
         "route": meant.route,
         "search": meant.search,
-        "variants": asdict(meant.variants),
+        "variants": {**asdict(meant.variants), "texts": list(meant.variants.texts)},
         "author": meant.author,
         "kind": meant.kind or "",
         "since": meant.since.isoformat() if meant.since else "",

@@ -173,7 +173,9 @@ def _heard(event: Mapping[str, Any], speech: Speech, before: int) -> Iterator[st
         yield choice["text"]
 
 
-def load_llama(base: Path, adapter: Path | None, cache: Path, precision: str) -> LlamaGenerator:
+def load_llama(
+    base: Path, adapter: Path | None, cache: Path, precision: str, *, guess: bool = False
+) -> LlamaGenerator:
     """Load a base model, with an adapter laid over it if one is given; what has no exact GGUF is refused."""
     conversation = load_conversation(adapter if adapter and brings_tokenizer(adapter) else base)
     weights = base_gguf(base, cache, precision)
@@ -182,7 +184,7 @@ def load_llama(base: Path, adapter: Path | None, cache: Path, precision: str) ->
         lora = adapter_gguf(base, adapter, folder / "adapter.gguf") if adapter else None
         config = _config(base)
         context = min(int(config.max_position_embeddings), CONTEXT)
-        server = _open(weights, lora, context, precision, folder)
+        server = _open(weights, lora, context, precision, folder, guess)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -206,7 +208,9 @@ def _cache_bytes(config: Any, context: int, precision: str) -> int:
     return int(SLOTS * context * width * (4 if precision == "f32" else 2))
 
 
-def _open(weights: Path, lora: Path | None, context: int, precision: str, folder: Path) -> "Server":
+def _open(
+    weights: Path, lora: Path | None, context: int, precision: str, folder: Path, guess: bool
+) -> "Server":
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -215,7 +219,7 @@ def _open(weights: Path, lora: Path | None, context: int, precision: str, folder
         params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(lora), 1.0)]
     params.n_parallel, params.n_ctx = SLOTS, SLOTS * context
     small, cores = weights.stat().st_size < SMALL, len(os.sched_getaffinity(0))
-    if not small:
+    if guess and not small:
         _guess_ahead(params.speculative)
     for threads in (params.cpuparams, params.cpuparams_batch):
         threads.n_threads = 1 if small else cores

@@ -160,5 +160,5 @@ def test_other_words_come_from_whoever_is_passed_in_and_only_where_they_are_want
     prepare(Ask("Hello!", "maren-oduya", steps=steps), found, VOICE, 0.2)
 
     assert asked == ["Which rope?"]
-    assert usual.how["variants"] == {"texts": (), "by": ""}
-    assert made.how["variants"] == {"texts": ("a check of old ropes",), "by": "somebody"}
+    assert usual.how["variants"] == {"texts": [], "by": ""}
+    assert made.how["variants"] == {"texts": ["a check of old ropes"], "by": "somebody"}

@@ -110,6 +110,7 @@ def test_callers_at_once_hear_what_each_would_alone(llama):
     assert together == alone * 4
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "options", [GREEDY, HOT, {**HOT, "schema": SCHEMA}, {**GREEDY, "stop": ["e"]}]
 )
@@ -125,7 +126,7 @@ def test_what_is_guessed_ahead_changes_no_word_for_one_caller_or_many(
     alone = [heard(llama, q, **options) for q in QUESTIONS]
     monkeypatch.setattr("ml.llama.SMALL", 0)
     monkeypatch.setattr("ml.llama._heard", listen)
-    guessing = load_llama(base, None, cache, "f32")
+    guessing = load_llama(base, None, cache, "f32", guess=True)
 
     assert [heard(guessing, q, **options) for q in QUESTIONS] == alone
     with ThreadPoolExecutor(10) as callers:

@@ -8,7 +8,6 @@ from vllm_server import vllm_running
 
 from include.settings import Settings
 from include.vllm import open_vllm
-from ml import llama
 from ml.choice import COLD
 from ml.generate import load_generator
 from ml.llama import load_llama
@@ -29,7 +28,7 @@ SCHEMA = {
 }
 
 
-ENGINES = ["transformers", "llamacpp", "llamacpp guessing"]
+ENGINES = ["transformers", "llamacpp"]
 # vLLM reads heads of 32 numbers and more.
 WIDE = {"hidden_size": 128}
 
@@ -39,15 +38,10 @@ def engines(tmp_path_factory):
     """Load one model into both engines of this process."""
     folder = tmp_path_factory.mktemp("model")
     base = make_model("smollm2", folder / "base", **WIDE)
-    loaded = {
+    return {
         "transformers": load_generator(str(base), None),
         "llamacpp": load_llama(base, None, folder, "f32"),
     }
-    with pytest.MonkeyPatch.context() as patched:
-        # As it does for larger models.
-        patched.setattr(llama, "SMALL", 0)
-        loaded["llamacpp guessing"] = load_llama(base, None, folder, "f32")
-    return loaded
 
 
 @pytest.fixture(scope="module")

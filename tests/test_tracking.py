@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from google.protobuf.message import DecodeError
 
 from ml.tracking import KeptRun, open_run, read_curve
 
@@ -23,7 +24,10 @@ def read_back(folder: Path, seconds: float = 60) -> list[dict[str, Any]]:
     (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        records = records_of(file)
+        try:
+            records = records_of(file)
+        except DecodeError:  # it is being written
+            records = []
         if any(record["kind"] == "exit" for record in records):
             return records
         time.sleep(0.05)

@@ -100,9 +100,9 @@ def test_other_words_come_from_the_language_model_that_is_named(world, monkeypat
         ready, usual = twin.prepare(ask(twin, steps=steps)), twin.prepare(ask(twin))
         twin.close()
 
-    assert ready.how["variants"] == {"texts": ("Files that make writes",), "by": "other"}
+    assert ready.how["variants"] == {"texts": ["Files that make writes"], "by": "other"}
     assert ready.sources[0].url == SOURCE_URL
-    assert usual.how["variants"] == {"texts": (), "by": ""}
+    assert usual.how["variants"] == {"texts": [], "by": ""}
     assert len(server.asked) == 1
 
 

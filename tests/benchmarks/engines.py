@@ -3,8 +3,9 @@
 `python tests/benchmarks/engines.py`: the tiny model, and a Llama of 25 million parameters made in place. Transformers
 stands there twice: as an endpoint has it, which answers callers that come when they like one by one or at once, and as
 one batch of `generate`, for which all questions must be known beforehand and all answers be of one length. With
-the larger model llama.cpp guesses ahead, which pays where words repeat: an untrained model that says the likeliest word
-soon goes in circles, one that draws its words (`drawn`) never does, and a twin that quotes is between the two.
+`TWIN_ENGINE_GUESSES` llama.cpp guesses ahead with the larger model, which pays where words repeat: an untrained model
+that says the likeliest word soon goes in circles, one that draws its words (`drawn`) never does, and a twin that
+quotes is between the two.
 """
 
 import tempfile
@@ -53,7 +54,10 @@ def main() -> None:
             ("25M, untrained", pretrain_tiny(Path(folder), size=LARGER)),
         ):
             reference = load_generator(str(base), None)
-            fast = {p: load_llama(base, None, Path(folder), p) for p in ("f32", "q8_0")}
+            fast = {
+                **{p: load_llama(base, None, Path(folder), p) for p in ("f32", "q8_0")},
+                "f32, guessing": load_llama(base, None, Path(folder), "f32", guess=True),
+            }
             for callers in (1, CALLERS):
                 first = max(
                     speed_of(lambda q, slow=reference: spoken(slow, q), at_once)
