@@ -22,6 +22,7 @@ from include.features import FEATURE_SERVICE, open_features
 from include.indexing import index_mark
 from include.ranking import Stored, read_ranking, unbiased_ranker
 from include.reader import Reader
+from include.sample_making import own_documents
 from include.settings import Settings
 from include.sources import author_name, load_sources
 from include.trust import Trust
@@ -126,7 +127,7 @@ def retrieve_notes(settings: Settings, examples: Sequence[Example]) -> list[Exam
     Those that a dataset gives them are made of the answer itself.
     """
     kept = held_out(examples)
-    tested = [d for d in clean_originals(settings) if d.author == settings.author and d.id in kept]
+    tested = [d for d in own_documents(settings) if d.id in kept]
     with _open_path(settings, open_embedder(settings), tested) as path:
         return [
             replace(e, messages=(*path.aloud(e.messages[-2].content).messages, e.messages[-1]))

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -141,7 +141,11 @@ def await_model(settings: Settings, model_id: str, seconds: float, canary: str =
             kind = Unfit if any(r.get("unfit") for r in broken) else DeployFailed
             raise kind(f"A replica could not load it: {broken[0]['error']}")
         ready = {r["_id"] for r in heard if r["status"] == "ready"}
-        if replicas and len(ready) == len(replicas) and not (silent := _run(settings) - ready):
+        if (
+            replicas
+            and len(ready) == len(replicas)
+            and not (silent := _run(_applications(settings)) - ready)
+        ):
             time.sleep(STATE_SECONDS)
             return len(replicas)
         if time.monotonic() > deadline:
@@ -178,8 +182,9 @@ def keep(settings: Settings) -> None:
 
 def status(settings: Settings) -> dict[str, object]:
     """Say what Ray Serve runs and what the replicas report."""
-    apps = {n: a["status"] for n, a in _applications(settings).items()}
-    running = sorted(_run(settings))
+    told = _applications(settings)
+    apps = {n: a["status"] for n, a in told.items()}
+    running = sorted(_run(told))
     return {"applications": apps, "running": running, "replicas": _replicas(settings)}
 
 
@@ -195,9 +200,9 @@ def _current_wish(settings: Settings) -> tuple[str, str] | None:
     return None
 
 
-def _run(settings: Settings) -> set[str]:
+def _run(applications: Mapping[str, Any]) -> set[str]:
     """Name the replicas with a model that Ray Serve sends questions to, as their hearts name themselves."""
-    app = _applications(settings).get("twin") or {}
+    app = applications.get("twin") or {}
     its = app.get("deployments", {}).get("Generator", {}).get("replicas", [])
     return {str(r["replica_id"]) for r in its if r["state"] == "RUNNING"}
 
