@@ -88,7 +88,7 @@ class Settings(BaseModel):
     engine_precision: Literal["f32", "q8_0"] = "f32"
     # Whether llama.cpp guesses ahead with weights of 64 MB and more: the same words, up to twice as soon. Off: it was
     # seen to crash once in thousands of answers, and a replica with it.
-    engine_guesses: bool = False
+    engine_guesses: bool = True
     # Megabytes of a replica for models that are asked for by name, beside the one in its slot; 0: none are kept. A
     # candidate on trial is counted: the others give way to it, and it is tried even if it needs more.
     shelf_megabytes: int = Field(default=1024, ge=0)

@@ -7,15 +7,14 @@ that only this user can enter, locked by a key that nobody is told.
 """
 
 import atexit
-import os
 import queue
-import secrets
 import shutil
 import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,18 +24,15 @@ from ml.conversation import Conversation, load_conversation
 from ml.generate import brings_tokenizer
 from ml.gguf import adapter_gguf, base_gguf
 from ml.hub import model_name
+from ml.llama_server import GRAMMAR, SLOTS, open_server
 from ml.speech import Speech, hold_back, room_for, whole_characters
 from ml.types import Message
 
 if TYPE_CHECKING:
     from xllamacpp import Server
 
-# Answers that are made at once, and tokens that each may read and write: memory is set aside for all of them.
-SLOTS, CONTEXT = 8, 4_096
-# Bytes of weights below which one thread is faster than waiting for others, and to guess ahead costs too much.
-SMALL = 64_000_000
-# Tokens that must have come before, and tokens that are then guessed to follow.
-SEEN, GUESSED = 3, 8
+# Tokens that each answer may read and write.
+CONTEXT = 4_096
 # llama.cpp draws from 32 bits.
 SEEDS = 2**32 - 1
 # Seconds that the end of the process waits for answers that are being made.
@@ -116,16 +112,22 @@ class LlamaGenerator:
         heard: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         left = threading.Event()
 
+        begun = ExitStack()
+
         def hear(event: dict[str, Any]) -> bool:
+            begun.close()
             heard.put(event)
             return left.is_set() or _ENDING.is_set()
 
         def work() -> None:
             _SPEAKING.add(threading.current_thread())
             try:
+                if "grammar" in asked:
+                    begun.enter_context(GRAMMAR)
                 if not _ENDING.is_set():
                     self._server.handle_completions(asked, hear)
             finally:
+                begun.close()
                 heard.put(None)
                 _SPEAKING.discard(threading.current_thread())
 
@@ -184,7 +186,7 @@ def load_llama(
         lora = adapter_gguf(base, adapter, folder / "adapter.gguf") if adapter else None
         config = _config(base)
         context = min(int(config.max_position_embeddings), CONTEXT)
-        server = _open(weights, lora, context, precision, folder, guess)
+        server = open_server(weights, lora, context, precision, folder, guess)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -206,43 +208,3 @@ def _cache_bytes(config: Any, context: int, precision: str) -> int:
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     width = 2 * config.num_hidden_layers * config.num_key_value_heads * head
     return int(SLOTS * context * width * (4 if precision == "f32" else 2))
-
-
-def _open(
-    weights: Path, lora: Path | None, context: int, precision: str, folder: Path, guess: bool
-) -> "Server":
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(weights)
-    if lora:
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(lora), 1.0)]
-    params.n_parallel, params.n_ctx = SLOTS, SLOTS * context
-    small, cores = weights.stat().st_size < SMALL, len(os.sched_getaffinity(0))
-    if guess and not small:
-        _guess_ahead(params.speculative)
-    for threads in (params.cpuparams, params.cpuparams_batch):
-        threads.n_threads = 1 if small else cores
-        threads.poll = 0  # threads that wait by spinning take the core from whoever shares it
-    if precision == "f32":
-        # Flash attention rounds to 16 bits on its way: wrong in the third digit of a logit.
-        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-    params.cache_ram_mib, params.warmup, params.verbosity = 0, False, 0
-    params.ui = params.endpoint_slots = params.endpoint_props = False
-    params.hostnames, params.api_keys = [str(folder / "door.sock")], [secrets.token_urlsafe()]
-    return xllamacpp.Server(params)
-
-
-def _guess_ahead(speculative: Any) -> None:
-    """Guess that what came before comes again, as quotations do: a larger model reads its weights once for all guesses.
-
-    Only tokens that it would have said are kept, so the words stay the same. llama.cpp's other ways are slower, or
-    remember the texts of other callers.
-    """
-    import xllamacpp
-
-    kind = xllamacpp.common_speculative_type
-    speculative.types = [kind.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K4V]
-    speculative.ngram_map_k4v.size_n, speculative.ngram_map_k4v.size_m = SEEN, GUESSED
-    speculative.draft.n_max = GUESSED

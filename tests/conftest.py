@@ -3,7 +3,6 @@
 import atexit
 import os
 import random
-import re
 import shutil
 import socket
 import tempfile
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pymongo
 import pytest
+from scheduling import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from web_site import Site, in_thread, site_running
 
 from demo.site import import_history, serve
@@ -43,8 +43,6 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 # The first to ask the endpoint also sees what it says before it has a champion.
 LONGEST = ("test_app", "test_deploy", "test_dags", "test_story", "test_features", "test_platform")
-# What a file says that asks the session's endpoint, or its world.
-ASKS = re.compile(r"\b(served|answering|deployed|serving_world)\b")
 # Where workers share the cores, a model's threads would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -193,18 +191,6 @@ def answering(served: tuple[Settings, str]) -> "Iterator[Answering]":
 
     with answering_world(*served) as endpoint:
         yield endpoint
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Keep all files that ask the session's endpoint on one worker, which makes its world and its Ray once."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class Together(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return "endpoint" if ASKS.search((config.rootpath / file).read_text()) else file
-
-    return Together(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

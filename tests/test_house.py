@@ -53,7 +53,7 @@ DOORS = {
     "transformers": {"ml/"},
     "trl": {"ml/"},
     "peft": {"ml/"},
-    "xllamacpp": {"ml/llama.py"},
+    "xllamacpp": {"ml/llama"},
     "gguf": {"ml/gguf.py", "ml/gguf_tokenizer.py"},
     "llguidance": {"ml/constrain.py"},
     "huggingface_hub": {"ml/hub.py"},

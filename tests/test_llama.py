@@ -110,7 +110,6 @@ def test_callers_at_once_hear_what_each_would_alone(llama):
     assert together == alone * 4
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize(
     "options", [GREEDY, HOT, {**HOT, "schema": SCHEMA}, {**GREEDY, "stop": ["e"]}]
 )
@@ -124,7 +123,7 @@ def test_what_is_guessed_ahead_changes_no_word_for_one_caller_or_many(
         return _heard(event, speech, before)
 
     alone = [heard(llama, q, **options) for q in QUESTIONS]
-    monkeypatch.setattr("ml.llama.SMALL", 0)
+    monkeypatch.setattr("ml.llama_server.SMALL", 0)
     monkeypatch.setattr("ml.llama._heard", listen)
     guessing = load_llama(base, None, cache, "f32", guess=True)
 

@@ -3,9 +3,9 @@
 `python tests/benchmarks/engines.py`: the tiny model, and a Llama of 25 million parameters made in place. Transformers
 stands there twice: as an endpoint has it, which answers callers that come when they like one by one or at once, and as
 one batch of `generate`, for which all questions must be known beforehand and all answers be of one length. With
-`TWIN_ENGINE_GUESSES` llama.cpp guesses ahead with the larger model, which pays where words repeat: an untrained model
-that says the likeliest word soon goes in circles, one that draws its words (`drawn`) never does, and a twin that
-quotes is between the two.
+weights of 64 MB and more llama.cpp guesses ahead, which pays where words repeat: an untrained model that says the
+likeliest word soon goes in circles, one that draws its words (`drawn`) never does, and a twin that quotes is between
+the two.
 """
 
 import tempfile
