@@ -5,11 +5,13 @@ the voice ironed out. Of all pairs, about as many reject the longer text as the 
 much: nobody learns from them to be brief, or to be long.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from statistics import fmean
 
-from ml.flatten import flatten_to, is_as_long
+from ml.flatten import LENGTH_BAND, flatten_to, is_as_long
 from ml.grounding import measure_support
 from ml.types import Example, Message, Preference, digest
 
@@ -23,6 +25,8 @@ DRIFT = 0.02
 REPEATED = 0.5
 # Fewer words than this are no answer to compare.
 FEWEST = 8
+# A mark, what it closes, and no small letter behind, as after "e.g.".
+_SENTENCE_END = re.compile(r"[.!?…][\"')\]”’]*(?=\s+[^\sa-z]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +131,29 @@ def _candidates(
 
 
 def cut_to(text: str, length: int, *, longer: bool) -> str:
-    """Cut a model's answer at a word, just above or just below the length of the author's."""
+    """Cut a model's answer just above or just below the length of the author's: after a sentence that ends near it.
+
+    Only where none does, it is cut at a word: were every rejected text broken off, nothing but that would be learned.
+    """
+    said = " ".join(text.split())
+    low = length + 1 if longer else ceil((1 - LENGTH_BAND) * length)
+    high = floor((1 + LENGTH_BAND) * length) if longer else length - 1
+    ends = [m.end() for m in _SENTENCE_END.finditer(said) if low <= m.end() <= high]
+    nearest = min(ends, key=lambda end: abs(end - length), default=0)
+    kept = said[:nearest] or _cut_at_word(said, length, longer=longer)
+    return kept if len(kept.split()) >= FEWEST else ""
+
+
+def _cut_at_word(said: str, length: int, *, longer: bool) -> str:
     kept = ""
-    for word in text.split():
+    for word in said.split():
         grown = f"{kept} {word}".strip()
         if len(grown) >= length and not longer:
             break
         kept = grown
         if len(kept) > length:
             break
-    return kept if len(kept.split()) >= FEWEST else ""
+    return kept
 
 
 def _difference(pair: Preference) -> float:

@@ -7,7 +7,7 @@ from samples import examples as samples
 
 from ml.examples import make_examples
 from ml.flatten import is_as_long
-from ml.negatives import balance, bias_of, length_bias, make_preferences, prompt_name
+from ml.negatives import balance, bias_of, cut_to, length_bias, make_preferences, prompt_name
 from ml.splits import split_documents
 from ml.text import words
 from ml.types import Message, Preference
@@ -67,6 +67,30 @@ def test_a_models_own_answer_is_rejected_before_a_flat_text_and_cut_to_the_same_
 
     assert {p.how for p in pairs} == {"champion"} and len(pairs) >= len(examples) - 2
     assert all(is_as_long(p.rejected, p.chosen) for p in pairs)
+
+
+def test_a_models_answer_ends_with_a_sentence_wherever_one_ends_near_the_authors_length() -> None:
+    whole = 'He calls it "the rope, e.g. the old one." Nobody looks at it.'
+    said = f"{whole}\nWe all wait for the next spring and"
+
+    assert cut_to(said, 64, longer=False) == cut_to(said, 55, longer=True) == whole
+    # The nearest end is on the other side, or more than the tolerance away.
+    assert cut_to(said, 60, longer=False) == whole.removesuffix(" it.")
+    assert cut_to(said, 80, longer=False) == f"{whole} We all wait for"
+
+
+def test_what_models_said_is_rejected_in_whole_sentences_and_length_still_tells_nothing() -> None:
+    examples = [e for e in many() if e.task == "answer"]
+    talk = " ".join(f"I would rather not say {n * 'so '}much about {n} of it." for n in range(9))
+    own = {prompt_name(e.messages[:-1]): [("base", f"{talk} " * 9)] for e in examples}
+
+    pairs = make_preferences(examples, own)
+    whole = [p for p in pairs if p.rejected.endswith(".")]
+
+    assert len(pairs) >= len(examples) - 2 and len(whole) >= 0.9 * len(pairs)
+    assert length_bias(pairs).accuracy <= 0.55 and abs(length_bias(pairs).difference) <= 0.02
+    assert all(is_as_long(p.rejected, p.chosen) for p in pairs)
+    assert all(words(p.rejected) != words(p.chosen) for p in pairs)
 
 
 def test_a_model_that_says_what_the_author_says_or_next_to_nothing_is_no_use_for_a_pair() -> None:
