@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include import registry
+from include.aliases import CHAMPION, resolve_model
 from include.experiments import model_artifact, open_experiment
 from include.learning import base_folder
 from include.llm import Llm, LlmBudgetSpent, LlmFailed, open_llm
@@ -44,10 +45,15 @@ SHOWN = 3
 ANSWER_TOKENS = 96
 
 
-def judge_models(settings: Settings, left: str, right: str = BASE) -> dict[str, object]:
-    """Let the language model at TWIN_LLM_URL compare two models, `base` being the untrained one; keeps the record."""
+def judge_models(settings: Settings, left: str = "", right: str = BASE) -> dict[str, object]:
+    """Let the language model at TWIN_LLM_URL compare two models, and keep the record.
+
+    They go by id, by its beginning or by alias: the champion unless told, against `base`, what the left one stands on.
+    """
     if not settings.llm_url:
         raise LookupError("No language model is named that could judge. Set TWIN_LLM_URL.")
+    left = resolve_model(settings, left or CHAMPION)
+    right = BASE if right in ("", BASE) else resolve_model(settings, right)
     model = registry.read_model(settings, left)
     pairs, author = _pairs(settings, model.dataset_id, left, right)
     with open_llm(settings) as llm:
@@ -98,7 +104,11 @@ def _pairs(settings: Settings, dataset_id: str, left: str, right: str) -> tuple[
     examples = [e for e in registry.read_examples(settings, dataset_id) if e.task != "code"]
     tested = _some([e for e in examples if e.split == "test"], ASKED)
     shown = _some([e for e in examples if e.split == "train"], SHOWN)
-    said = [_answers(settings, name, tested) for name in (left, right)]
+    adapters = [
+        None if name == BASE else registry.model_files(settings, name) for name in (left, right)
+    ]
+    bases = [base_folder(settings, left if name == BASE else name) for name in (left, right)]
+    said = [_answers(settings, *model, tested) for model in zip(bases, adapters, strict=True)]
     pairs = [
         Pair(e.messages[-2].content, ours, theirs)
         for e, ours, theirs in zip(tested, *said, strict=True)
@@ -106,10 +116,10 @@ def _pairs(settings: Settings, dataset_id: str, left: str, right: str) -> tuple[
     return pairs, "\n\n".join(e.messages[-1].content for e in shown)
 
 
-def _answers(settings: Settings, model_id: str, examples: Sequence[Example]) -> list[str]:
+def _answers(
+    settings: Settings, base: str, adapter: Path | None, examples: Sequence[Example]
+) -> list[str]:
     """Let a model answer the examples' questions, in their order."""
-    adapter = None if model_id == BASE else registry.model_files(settings, model_id)
-    base = base_folder(settings, "" if model_id == BASE else model_id)
     generator = load_generator(base, adapter)
     return [
         generator.complete(

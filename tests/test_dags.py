@@ -163,6 +163,7 @@ def test_the_dags_run_when_they_should_one_run_at_a_time_and_never_for_the_past(
         "finetune_model": "@continuous",
         "promote_model": "Asset",
         "compare_training": "None",
+        "judge_models": "None",
         "answer_batch": "None",
         "rollback_model": "None",
         "rollback_index": "None",
@@ -187,6 +188,7 @@ def test_the_forms_for_starting_by_hand_ask_for_what_is_needed(told):
         "rollback_index": ["colour"],
         "search_recipe": ["trials", "minutes", "space", "author"],
         "compare_training": ["dataset"],
+        "judge_models": ["left", "right"],
     }
 
 
@@ -202,6 +204,7 @@ def test_what_takes_as_long_as_what_it_is_given_has_no_limit_in_time(told):
 
     assert {name for name, its in limits.items() if its == {None}} == {
         *("answer_batch", "answer_prompts", "compare_training", "finetune_model", "search_recipe"),
+        "judge_models",
     }
     assert {t for its in limits.values() for t in its} == {None, "0:30:00"}
 

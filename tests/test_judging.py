@@ -8,6 +8,7 @@ import pytest
 from llm_server import llm_server
 
 from include import judging
+from include.aliases import move_champion
 from include.drawn_pages import find_page, list_pages
 from include.judging import judge_models
 from include.llm import LlmBudgetSpent
@@ -89,6 +90,25 @@ def test_a_spent_budget_ends_it_and_says_how_to_go_on(served):
         )
         with pytest.raises(LlmBudgetSpent, match="run again to go on"):
             judge_models(world, model_id)
+
+
+def test_unless_told_the_champion_is_judged_against_what_it_stands_on(served, tmp_path):
+    shared, model_id = served
+    with llm_server(bland) as server:
+        world = shared.model_copy(
+            update={"llm_url": server.url, "llm_model": "other", "artifacts_url": str(tmp_path)}
+        )
+        # Settings name another base model since.
+        changed = world.model_copy(update={"base_model": "Qwen2.5-0.5B"})
+        for kind in ("models", "datasets"):
+            (tmp_path / kind).symlink_to(artifacts_root(shared) / kind)
+        with pytest.raises(LookupError, match="No model is 'champion'"):
+            judge_models(changed)
+        move_champion(changed, model_id)
+        record = judge_models(changed)
+
+    assert (record["left"], record["right"]) == (model_id, "base")
+    assert Path(record["page"]).name == f"{model_id}-base.html"
 
 
 def test_without_an_address_nobody_is_asked(served):

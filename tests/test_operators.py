@@ -1,6 +1,7 @@
 """The operator that runs a verb as a job: the worker is free meanwhile, and a failure says what the job said."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from airflow_world import SOURCES, await_event, await_work, deferred, enter
@@ -8,6 +9,7 @@ from twin_airflow.operators import RunJobOperator
 from twin_airflow.triggers import JobTrigger
 
 from include.jobs import job_id
+from include.manifests import artifacts_root
 from include.processes import end_world
 from include.settings import Settings
 from include.source_checks import FINE
@@ -71,6 +73,20 @@ def test_a_task_whose_job_was_killed_fails_and_the_next_try_does_the_work(world)
     world.sources_file.unlink()
     world.sources_file.write_text(SOURCES)
     assert run(task) == {"s1": FINE}
+
+
+def test_a_button_opens_the_page_that_the_job_has_drawn(world):
+    page = artifacts_root(world) / "judgements" / "m1-base.html"
+    task = RunJobOperator(task_id="t", verb="judge_models", page=("What it is worth", "page"))
+    (link,) = task.operator_extra_links
+    done, failed = (
+        SimpleNamespace(xcom_pull=lambda task_ids, r=result: r)
+        for result in ({"page": str(page)}, None)
+    )
+
+    assert link.name == "What it is worth"
+    assert link.get_link(task, ti_key=done) == "/twin/pages/judgements/m1-base.html"
+    assert link.get_link(task, ti_key=failed) == ""
 
 
 def test_arguments_may_name_what_an_earlier_task_returned():

@@ -4,19 +4,32 @@ from collections.abc import Sequence
 
 from airflow.sdk import BaseOperator, Context
 
+from twin_airflow.pages import PageLink
 from twin_airflow.triggers import JobTrigger
 from twin_airflow.verbs import is_for_good
 
 
 class RunJobOperator(BaseOperator):
-    """Start a job and return its result; ending or clearing the task ends the job and its children."""
+    """Start a job and return its result; ending or clearing the task ends the job and its children.
+
+    `page` is (the words of a button, the key of the result that names the file it opens).
+    """
 
     template_fields: Sequence[str] = ("arguments",)
 
-    def __init__(self, *, verb: str, arguments: Sequence[str] = (), **options: object) -> None:
+    def __init__(
+        self,
+        *,
+        verb: str,
+        arguments: Sequence[str] = (),
+        page: tuple[str, str] | None = None,
+        **options: object,
+    ) -> None:
         super().__init__(**options)
         self.verb = verb
         self.arguments = arguments
+        if page:
+            self.operator_extra_links = (PageLink(*page),)
 
     def execute(self, context: Context) -> object:
         """Start the job, or join the one that runs already, and wait for it in the triggerer."""
