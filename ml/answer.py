@@ -28,8 +28,8 @@ from ml.understand import Understood, nothing_known, understand
 Vector = NDArray[np.float32]
 # What may be switched, in the order in which it happens; docs/benchmarks.md says what each is worth.
 STEPS = (
-    *("route", "self_query", "follow_up", "expand", "hybrid", "rerank"),
-    *("compress", "embed_sentences", "check", "strict"),
+    *("route", "self_query", "follow_up", "expand", "overfetch", "hybrid", "rerank"),
+    *("compress", "embed_sentences", "cite", "check", "strict"),
 )
 # Passages that meaning, and words, put forward each: the ranking needs more than it gives back.
 CANDIDATES = 40
@@ -47,7 +47,7 @@ OUT_OF_SCOPE = (
     "No text that was written once can answer that, so I would rather not guess. "
     "Ask me about what I have written."
 )
-DEFAULT_STEPS = "route,self_query,follow_up,hybrid,rerank,compress,check"
+DEFAULT_STEPS = "route,self_query,follow_up,overfetch,hybrid,rerank,compress,cite,check"
 
 
 class Embeds(Protocol):
@@ -139,7 +139,8 @@ def prepare(
     extracts = laps.end("compress", _compress(ask, meant, near, library, voice.count, budget))
     messages = laps.end("render", _render(ask, voice, extracts, earlier))
     sources = cite(extracts)
-    quoted = abstention(ranked, nothing_known(meant)) if abstained else quote(sources)
+    opens = quote(sources) if "cite" in ask.steps else ""
+    quoted = abstention(ranked, nothing_known(meant)) if abstained else opens
     return Prepared(
         messages=messages,
         sources=sources,
@@ -219,11 +220,12 @@ def _retrieve(ask: Ask, meant: Understood, library: Library) -> list[Found]:
     """Put forward more than is needed, by meaning and by words."""
     asked = [meant.search, *meant.variants.texts]
     only = {name: getattr(meant, name) for name in ("author", "kind", "since", "until")}
+    only["limit"] = CANDIDATES if "overfetch" in ask.steps else ask.limit
     dense, words = list[list[Hit]](), list[list[Hit]]()
     for text, embedding in zip(asked, library.embedder.encode(asked), strict=True):
-        dense.append(library.dense(embedding, limit=CANDIDATES, **only))
+        dense.append(library.dense(embedding, **only))
         if "hybrid" in ask.steps:
-            words.append(library.words(text, embedding, limit=CANDIDATES, alpha=0.0, **only))
+            words.append(library.words(text, embedding, alpha=0.0, **only))
     return join(dense, words)
 
 
@@ -252,12 +254,8 @@ def _render(
 ) -> tuple[Message, ...]:
     evidence = [e.quote for e in extracts]
     shared = {n for n, e in enumerate(extracts, start=1) if e.found.shared}
-    return twin_messages(
-        *(ask.question, evidence, voice.style, voice.author),
-        earlier=earlier,
-        prompt=voice.prompt,
-        shared=shared,
-    )
+    asked = (ask.question, evidence, voice.style, voice.author)
+    return twin_messages(*asked, earlier=earlier, prompt=voice.prompt, shared=shared)
 
 
 def _earlier(ask: Ask) -> list[Message]:

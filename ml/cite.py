@@ -17,6 +17,7 @@ SECOND_SOURCE = 0.6
 SUPPORTED = 0.6
 # Fewer terms claim nothing.
 CLAIMING_TERMS = 3
+_MARKED = re.compile(r"\[\d+\]")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _END = re.compile(r"[.!?][\"')\]]*\s+")
 
@@ -31,21 +32,18 @@ class Claim:
 
 
 def cite(extracts: Sequence[Extract]) -> tuple[SourceRef, ...]:
-    """Name each document once, by its best passage, with what was extracted of it and where that stands."""
-    best: dict[str, Extract] = {}
-    for extract in extracts:
-        best.setdefault(extract.found.chunk.document_id, extract)
-    return tuple(_reference(n, extract) for n, extract in enumerate(best.values(), start=1))
+    """Name every passage that the model is shown, with what was extracted of it and where that stands."""
+    return tuple(_reference(n, extract) for n, extract in enumerate(extracts, start=1))
 
 
 def quote(sources: Sequence[SourceRef]) -> str:
-    """Quote the best source word for word, and the second where it comes close; what loads something is disarmed.
+    """Quote the best source word for word, and another document's where it comes close; what loads is disarmed.
 
     What others may have written is named, and not quoted as the author's words.
     """
-    shown = [
-        s for s in sources[:2] if s.trust == "own" and s.score >= sources[0].score - SECOND_SOURCE
-    ]
+    best = {s.document_id: s for s in reversed(sources)}
+    two = sorted(best.values(), key=lambda s: s.number)[:2]
+    shown = [s for s in two if s.trust == "own" and s.score >= two[0].score - SECOND_SOURCE]
     return "\n\n".join(f"> {' '.join(defuse(s.quote).split())} [{s.number}]" for s in shown)
 
 
@@ -104,7 +102,8 @@ def _judge(
     said: str, evidence: Sequence[tuple[int, str]], counts: Mapping[str, int], passages: int
 ) -> Claim:
     weights = weigh(set(terms(said)), counts, passages)
-    numbers = set(_NUMBER.findall(said))
+    # The number of a source is no number that has to stand in it.
+    numbers = set(_NUMBER.findall(_MARKED.sub("", said)))
     best, source = 0.0, 0
     for number, text in evidence:
         share = covered(weights, set(terms(text)))

@@ -5,7 +5,7 @@ often stands beside the sentence that names its subject. Its meaning counts too 
 embedded, which takes longer than everything else before the first token.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from ml.types import Chunk
 Count = Callable[[str], int]
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 # Sentences of one passage at most, and what a neighbour's worth adds to a sentence.
-SENTENCES, NEIGHBOUR = 3, 0.4
+SENTENCES, NEIGHBOUR = 4, 0.4
 # What shared words are worth beside the cosine of a sentence.
 WORDS = 0.3
 
@@ -62,7 +62,8 @@ def compress(
                 chosen.append(sentence)
                 budget -= cost
         if chosen:
-            kept.append(Extract(passage, tuple(spans[place][i] for i in sorted(chosen))))
+            slices = [spans[place][i] for i in sorted(chosen)]
+            kept.append(Extract(passage, tuple(_joined(passage.chunk.text, slices))))
     return kept
 
 
@@ -84,6 +85,17 @@ def _spans(chunk: Chunk) -> list[tuple[int, int]]:
     """Find the sentences of a passage but for those to a model; one without any, such as a program, is taken whole."""
     spans = sentence_spans(chunk.text) or [(0, len(chunk.text))]
     return [(a, b) for a, b in spans if not speaks_to_a_model(chunk.text[a:b])]
+
+
+def _joined(text: str, slices: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Make one slice of those between which nothing was left out."""
+    start, end = slices[0]
+    for first, last in slices[1:]:
+        if text[end:first].strip():
+            yield start, end
+            start = first
+        end = last
+    yield start, end
 
 
 def _worth(

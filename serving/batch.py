@@ -100,7 +100,7 @@ def _told(answer: httpx.Response) -> dict[str, object]:
         "trace": said["trace_id"],
         "model": said["model_version"],
         "abstained": said["abstained"],
-        "sources": [s["url"] for s in said["sources"]],
+        "sources": list(dict.fromkeys(s["url"] for s in said["sources"])),
         "finish": said["choices"][0]["finish_reason"],
     }
 

@@ -3,9 +3,21 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from builders import MOMENT, chunk, cleaned
 
-from ml.answer import DEFAULT_STEPS, Ask, Library, Voice, choose_steps, finish, opening, prepare
+from ml.answer import (
+    CANDIDATES,
+    DEFAULT_STEPS,
+    MARK,
+    Ask,
+    Library,
+    Voice,
+    choose_steps,
+    finish,
+    opening,
+    prepare,
+)
 from ml.expand import Variants
 from ml.rerank import Ranker, Ranking
 from ml.types import Hit
@@ -67,14 +79,35 @@ def prepared(question, *documents, below=0.2, **options):
     return prepare(Ask(question, "maren-oduya", **options), library(*documents), VOICE, below)
 
 
-def test_a_document_is_named_once_however_many_of_its_passages_were_found():
+def test_every_passage_that_the_model_is_shown_is_a_source_and_each_document_is_quoted_once():
     passages = [chunk(ROPE.text, position=n, document=ROPE) for n in range(3)]
     hits = [Hit(p, 0.9) for p in passages] + [Hit(chunk(SOUP.text, document=SOUP), 0.2)]
     found = replace(library(), dense=lambda *_, **__: hits, words=lambda *_, **__: hits)
 
     ready = prepare(Ask("Which rope do you check?", "maren-oduya"), found, VOICE, 0.0)
 
-    assert [(s.number, s.url) for s in ready.sources] == [(1, ROPE.url), (2, SOUP.url)]
+    assert [s.url for s in ready.sources] == [*[ROPE.url] * 3, SOUP.url]
+    assert all(s.quote in ready.messages[0].content for s in ready.sources)
+    assert ready.quoted.count("[") == 1
+
+
+@pytest.mark.parametrize(("overfetch", "asked"), [(True, CANDIDATES), (False, 3)])
+def test_more_passages_than_are_kept_are_looked_at_where_that_is_wanted(overfetch, asked):
+    search = index(ROPE)
+    steps = Ask("", "").steps - (set() if overfetch else {"overfetch"})
+    prepare(
+        Ask("Which rope?", "x", limit=3, steps=steps), replace(library(), dense=search), VOICE, 0.2
+    )
+
+    assert search.asked[0]["limit"] == asked
+
+
+def test_without_cite_an_answer_names_its_sources_and_does_not_open_with_them():
+    steps = Ask("", "").steps - {"cite"}
+    ready = prepared("Which rope do you check?", ROPE, steps=steps)
+
+    assert (opening(ready), [s.url for s in ready.sources]) == (MARK, [ROPE.url])
+    assert prepared("What is a quasar?", SOUP, below=0.9, steps=steps).quoted
 
 
 def test_a_passage_that_is_no_evidence_is_not_named_as_a_source():

@@ -12,8 +12,8 @@ COUNTS = {"rope": 5, "harbour": 9, "tuesday": 2}
 EVIDENCE = "In the harbour 14 ropes were renewed on a Tuesday, because the old rope had failed."
 
 
-def source(number=1, text=EVIDENCE, score=4.0):
-    return SourceRef(number, "d1", "c1", "A rope", "https://example.org/", text, score)
+def source(number=1, text=EVIDENCE, score=4.0, document="d1"):
+    return SourceRef(number, document, "c1", "A rope", "https://example.org/", text, score)
 
 
 def extract(text, spans, url="https://example.org/a/", score=4.0, start=0):
@@ -32,22 +32,23 @@ def test_a_source_is_named_with_the_place_of_every_piece_in_the_document():
     assert (named.revision, named.published_at) == (cleaned(text).revision, None) or named.revision
 
 
-def test_a_document_is_named_once_by_its_best_passage():
+def test_every_passage_that_the_model_is_shown_is_named():
     named = cite(
         [extract("a", ((0, 1),)), extract("b", ((0, 1),)), extract("c", ((0, 1),), "https://x/")]
     )
 
-    assert [(s.number, s.quote) for s in named] == [(1, "a"), (2, "c")]
+    assert [(s.number, s.quote) for s in named] == [(1, "a"), (2, "b"), (3, "c")]
 
 
 def test_a_second_source_is_quoted_only_when_it_comes_close():
     near, far = (
-        source(2, "Near.", 4.0 - SECOND_SOURCE / 2),
-        source(2, "Far.", 4.0 - 2 * SECOND_SOURCE),
+        source(3, "Near.", 4.0 - SECOND_SOURCE / 2, "d2"),
+        source(3, "Far.", 4.0 - 2 * SECOND_SOURCE, "d2"),
     )
+    same = source(2, "The same document.")
 
-    assert quote([source(), near]).endswith("> Near. [2]")
-    assert "Far." not in quote([source(), far])
+    assert quote([source(), same, near]).split("\n\n") == [f"> {EVIDENCE} [1]", "> Near. [3]"]
+    assert quote([source(), same, far]) == f"> {EVIDENCE} [1]"
 
 
 def test_an_abstention_says_what_is_known():
@@ -65,6 +66,7 @@ def test_an_abstention_says_what_is_known():
     [
         ("The old rope in the harbour had failed.", 1),
         ("They renewed 14 ropes in the harbour.", 1),
+        ("They renewed 14 ropes in the harbour [2].", 1),
         ("They renewed 15 ropes in the harbour.", 0),
         ("The moon is made of green cheese entirely.", 0),
         ("Well, so be it then.", 0),

@@ -24,14 +24,19 @@ def words(text):
 
 
 def test_the_sentence_that_was_asked_for_and_its_neighbours_are_kept_in_reading_order():
-    (extract,) = compress("Which rope?", [found()], RANKER, words, 400)
+    (extract,) = compress("Which rope?", [found()], RANKER, words, 19)
 
-    assert extract.quote.split(" … ") == [
-        "The harbour was cold that year.",
-        "We checked the rope that looks sound.",
-        "Nobody else had done so.",
-    ]
-    assert all(TEXT[a:b] in extract.quote for a, b in extract.spans)
+    assert extract.quote == (
+        "The harbour was cold that year. We checked the rope that looks sound. Nobody else had done so."
+    )
+    assert [TEXT[a:b] for a, b in extract.spans] == [extract.quote]
+
+
+def test_an_ellipsis_stands_where_something_was_left_out():
+    (extract,) = compress("A rope that looks sound, and hot soup?", [found()], RANKER, words, 13)
+
+    assert " … " in extract.quote
+    assert extract.quote.split(" … ") == [TEXT[a:b] for a, b in extract.spans]
 
 
 def test_the_budget_is_kept_but_the_first_sentence_always_stays():

@@ -7,10 +7,12 @@ const STEPS = {
   self_query: "read dates, kinds and names out of the question",
   follow_up: "lean on the turns before",
   expand: "ask in other words as well",
+  overfetch: "look at more passages than are kept",
   hybrid: "search by words too, not by meaning alone",
   rerank: "order anew what was found",
   compress: "show the model only the sentences that matter",
   embed_sentences: "choose those sentences by meaning",
+  cite: "open with the author's own words",
   check: "check each sentence against the sources",
   strict: "leave out what no source supports",
 };

@@ -3,7 +3,9 @@
 `make bench-rag` asks the demo's questions of the demo's articles; `make bench-rag DIR=<folder>` asks those of
 questions.json of the articles in `ArticleDocument.json` there, the development half. Add `PART="held out"` for
 the other half, which no step, weight or threshold was chosen by. A hit is a passage with the answer in it.
-No turn comes before these questions, and no model speaks: `follow_up`, `check` and `strict` show only what they take.
+No turn comes before these questions, and no model speaks. In its place stands what it should say and what it should
+not: the sentences of the evidence that it is shown, and as many of another author's. `faithful` is the share of what
+reaches the reader that is what it is taken for: it stands in the evidence, or is marked as standing nowhere.
 """
 
 import json
@@ -15,6 +17,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean, quantiles
 from typing import Any
@@ -27,7 +30,7 @@ from include.colours import Colour
 from include.colours_lance import open_lance
 from include.ranking import shared_terms
 from include.settings import ROOT, Settings
-from ml.answer import DEFAULT_STEPS, STEPS, Ask, Library, Voice, opening, prepare, search_passages
+from ml.answer import DEFAULT_STEPS, STEPS, Ask, Library, Prepared, Voice, prepare, search_passages
 from ml.boilerplate import NOTHING, host_of, learn_boilerplate
 from ml.chunk import chunk_document
 from ml.cite import check
@@ -35,6 +38,7 @@ from ml.dedup import Limits, mark_duplicates
 from ml.embed import Embedder, load_embedder
 from ml.ranker import fit_ranking
 from ml.rerank import Ranker, Ranking
+from ml.sentences import split_sentences
 from ml.text import clean
 from ml.types import Chunk, CleanDocument, Document
 
@@ -158,15 +162,34 @@ def run(
         deeper = search_passages(replace(ask, limit=DEPTH), library)
         ranked[question.text] = [f.chunk.id for f in deeper]
         evidence = plain(" ".join(s.quote for s in ready.sources))
-        counts = library.ranker.ranking
-        claims = (
-            check(opening(ready), ready.sources, counts.counts, counts.passages)
-            if ready.sources
-            else ()
-        )
-        faithful = fmean(bool(c.source) for c in claims) if claims else 1.0
-        said.append((float(plain(question.answer) in evidence), faithful))
+        said.append((float(plain(question.answer) in evidence), faithful(ready, library, steps)))
     return ranked, said, spent
+
+
+def faithful(ready: Prepared, library: Library, steps: frozenset[str]) -> float:
+    """Let somebody say all sentences of the evidence and as many that are nowhere; returns the share that is honest."""
+    shown = [s for source in ready.sources for s in split_sentences(source.quote)]
+    if not shown:
+        return 1.0
+    learned = library.ranker.ranking
+    told = dict[str, bool]()
+    for n, sentence in enumerate(shown):
+        told |= {sentence: True, foreign()[n % len(foreign())]: False}
+    claims = {
+        sentence: bool(check(sentence, ready.sources, learned.counts, learned.passages)[0].source)
+        for sentence in told
+    }
+    heard = [s for s in told if claims[s] or "strict" not in steps]
+    honest = [told[s] == claims[s] if "check" in steps else told[s] for s in heard]
+    return fmean(honest) if honest else 1.0
+
+
+@lru_cache(maxsize=1)
+def foreign() -> list[str]:
+    """List the sentences of the demo's other author."""
+    files = sorted((ROOT / "demo" / "articles" / "tobias-reck").glob("*.md"))
+    texts = [re.sub(r"\A---\n.*?\n---\n", "", f.read_text("utf-8"), flags=re.S) for f in files]
+    return [s for text in texts for s in split_sentences(text)]
 
 
 def measure(ranked: dict[str, list[str]], answers: dict[Question, set[str]]) -> list[float]:
