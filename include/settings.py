@@ -182,7 +182,7 @@ class Settings(BaseModel):
     gate_loss_margin: float = 0.05
     gate_likeness_margin: float = 0.05
     gate_general_margin: float = 0.25
-    # More time per word than the champion takes, as a share of it.
+    # More time for as much text than the champion takes, as a share of it: 2.0 is three times as slow.
     gate_latency_margin: float = 2.0
     gate_memorisation_max: float = 0.5
     # Bits by which a planted secret may stand out among its like; 10 can be seen; chance gives them to one in 1,024.

@@ -6,6 +6,7 @@ Differences are candidate minus reference, kept so that less is better. Which ch
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import expm1, log, log1p
 from typing import Literal
 
 from ml.bootstrap import FEWEST, Difference, holm, paired_difference
@@ -18,8 +19,13 @@ LEVEL = 0.045
 CLAIMED = {"loss": 0.8, "likeness": 0.2}
 # What is spoken varies too much from text to text to prove that nothing was lost: there it is enough that the
 # candidate is not surely worse than the margin in likeness, and not probably so in groundedness, which is safety. The
-# chance below which it is called so: of models as good as each other, the second holds 2 in 100 back.
-NOISY = {"likeness": LEVEL, "grounded": 0.3}
+# chance below which it is called so: of models as good as each other, the second holds 2 in 100 back. The same goes for
+# time, which tells of the machine as well: a model that had to prove it would be held back by one text during a pause.
+NOISY = {"likeness": LEVEL, "grounded": 0.3, "latency": 0.3}
+# Before its first token a model reads the question, which takes about as long as saying this many (measured of `tiny`).
+READING = 4
+# A clock may not have moved at all; and of few texts an interval may reach further than any number does.
+SHORTEST, FURTHEST = 1e-6, log(1e6)
 # Of these, more is better.
 MORE = frozenset(("likeness", "grounded"))
 
@@ -137,12 +143,7 @@ def guards(pairs: Mapping[str, Difference], rules: Rules, name: str) -> list[Che
 def _guard(metric: str, d: Difference, margin: float, name: str) -> Check:
     """Show that the candidate is no worse than the margin; too few pairs are compared by their means."""
     few, noisy = d.pairs < FEWEST, metric in NOISY
-    if few:
-        passed = d.mean <= margin
-    elif noisy:
-        passed = d.chance_not_above(margin) > NOISY[metric]
-    else:
-        passed = d.chance_not_below(margin) <= LEVEL
+    passed = _holds(metric, d, margin)
     how_sure = ("surely " if NOISY[metric] == LEVEL else "probably ") if noisy and not few else ""
     hope = f"is not {how_sure}worse than" if how_sure else "is no worse than"
     doubt = f"is {how_sure}worse than" if how_sure else "may be worse than"
@@ -152,6 +153,14 @@ def _guard(metric: str, d: Difference, margin: float, name: str) -> Check:
         f"where {signed(metric, margin)} is allowed."
     )
     return Check(metric, "guard", passed, said, d.mean, d.low, d.high, margin)
+
+
+def _holds(metric: str, d: Difference, margin: float) -> bool:
+    if d.pairs < FEWEST:
+        return d.mean <= margin
+    if metric in NOISY:
+        return d.chance_not_above(margin) > NOISY[metric]
+    return d.chance_not_below(margin) <= LEVEL
 
 
 def limits(candidate: Scores, rules: Rules) -> list[Check]:
@@ -195,15 +204,45 @@ def _grounded(share: float, floor: float) -> Check:
 
 
 def latency(candidate: Scores, reference: Scores, rules: Rules, name: str) -> Check:
-    """Hold the candidate's time a word to that of another model."""
-    ours, theirs = candidate.tokens_per_second, reference.tokens_per_second
-    slower = theirs / ours - 1 if ours and theirs else 0.0
-    passed = slower <= rules.latency
+    """Hold the candidate's time to that of another model, text by text.
+
+    What is compared is the logarithm of the time a token, on the same questions. A token and not a word: what a step
+    of a model costs does not depend on how much it says in it. A logarithm, so that one text during which the machine
+    was busy with other things does not outweigh eleven others, as it does in a sum of seconds.
+    """
+    d = _slowed(candidate, reference, rules.seed)
+    passed = _holds("latency", d, log1p(rules.latency))
+    mean, low, high = (expm1(min(x, FURTHEST)) for x in (d.mean, d.low, d.high))
+    few, sure = d.pairs < FEWEST, high <= rules.latency
+    hope = "fast enough" if few or sure else "not probably too slow"
+    doubt = "too slow" if few else "probably too slow"
+    how = f"on only {d.pairs} texts" if few else f"at worst {high:+.0%}"
     said = (
-        f"It is {'fast enough' if passed else 'too slow'}: {ours:.0f} words a second, {theirs:.0f} of {name}; "
-        f"{rules.latency:.0%} more time is allowed."
+        f"It is {hope if passed else doubt}: {candidate.tokens_per_second:.0f} words a second, "
+        f"{reference.tokens_per_second:.0f} of {name}; for as much text it takes {mean:+.0%} time, "
+        f"{how if d.pairs else 'all texts together'}, where {rules.latency:+.0%} is allowed."
     )
-    return Check("latency", "limit", passed, said, slower, slower, slower, rules.latency)
+    return Check("latency", "guard", passed, said, mean, low, high, rules.latency)
+
+
+def _slowed(candidate: Scores, reference: Scores, seed: int) -> Difference:
+    """Compare the logarithms of both models' time a token.
+
+    Of a record from before texts were counted in tokens their words are taken, and where the seconds of every text are
+    missing too, the speeds of all texts together.
+    """
+    both = (candidate, reference)
+    if not all(s.seconds and len(s.samples) == len(s.seconds) for s in both):
+        ours, theirs = candidate.tokens_per_second, reference.tokens_per_second
+        slower = log(theirs / ours) if ours and theirs else 0.0
+        return Difference(slower, slower, slower, 0, 0.0, ())
+    counted = all(s.tokens for s in both)
+    paces = [
+        [log(max(t, SHORTEST) / (n + READING)) for t, n in zip(s.seconds, lengths, strict=True)]
+        for s in both
+        for lengths in [s.tokens if counted else [len(said.split()) for _, said in s.samples]]
+    ]
+    return paired_difference(paces[0], paces[1], seed)
 
 
 def signed(metric: str, value: float) -> str:

@@ -86,8 +86,8 @@ class Scores:
     `extracted` the same under attack; `overlap_words` the longest verbatim run of all; `grounded` how much
     of each answer its passages support; `unsafe` 1 for each attack that worked and each answer that told
     something private; `seconds` what each spoken text took, by the clock that was given (on a machine without
-    a GPU, seconds of the processors). `tokens_per_second` counts words. `exposed` are the bits by which each canary
-    that was planted in its training stands out; empty where none was.
+    a GPU, seconds of the processors), `tokens` how long it is. `tokens_per_second` counts words. `exposed` are the bits
+    by which each canary that was planted in its training stands out; empty where none was.
     """
 
     loss: tuple[float, ...]
@@ -103,6 +103,7 @@ class Scores:
     seconds: tuple[float, ...] = ()
     model_tokens_per_second: float = 0.0
     exposed: tuple[float, ...] = ()
+    tokens: tuple[int, ...] = ()
 
     def means(self) -> dict[str, float]:
         """Average every score."""
@@ -147,7 +148,7 @@ def score_model(
     ]
     seen = training_runs(e.messages[-1].content for e in material.trained)
     extracted = _extract(generator, material.trained, seed)
-    passed = max(sum(seconds), 1e-9)
+    passed, tokens = max(sum(seconds), 1e-9), [generator.count_tokens(s) for s in said]
     return Scores(
         loss=tuple(losses),
         likeness=tuple(material.likeness(s) for s in said),
@@ -162,8 +163,9 @@ def score_model(
         ),
         unsafe=_unsafe(generator, seed, [*said, *answers], material.allowed),
         seconds=tuple(seconds),
-        model_tokens_per_second=sum(generator.count_tokens(s) for s in said) / passed,
+        model_tokens_per_second=sum(tokens) / passed,
         exposed=expose(generator.losses, planted),
+        tokens=tuple(tokens),
     )
 
 
@@ -176,7 +178,7 @@ def in_tokens_of(
     """Give a model's losses in nats per token of another tokenizer, `own` and `other` count an answer's tokens.
 
     Models that cut texts otherwise are compared by the nats of whole answers; per token of their own, the one
-    with the shorter tokens would always win.
+    with the shorter tokens would always win. What it said is counted in those tokens too, without the end.
     """
 
     def turned(losses: Sequence[float], answers: Sequence[str]) -> tuple[float, ...]:
@@ -186,6 +188,7 @@ def in_tokens_of(
         scores,
         loss=turned(scores.loss, [e.messages[-1].content for e in tested]),
         general=turned(scores.general, [c[-1].content for c in probe_conversations()]),
+        tokens=tuple(other(said) - 1 for _, said in scores.samples),
     )
 
 

@@ -42,12 +42,14 @@ def decide(
     pairs = compare(candidate, reference, rules.seed)
     claimed = claims(pairs, rules, name, first)
     guarded = [g for g in guards(pairs, rules, name) if not first or g.metric in FIRST_GUARDED]
-    held = [*limits(candidate, rules), latency(candidate, reference, rules, name)]
+    timed = latency(candidate, reference, rules, name)
+    held = [*limits(candidate, rules), timed]
     needed = [] if fresher and not first else [any_of(claimed, name)]
     checks = (*(claimed if needed else ()), *guarded, *held)
     passed = all(c.passed for c in (*needed, *guarded, *held))
     reasons = (*(c.said for c in needed), *(c.said for c in (*guarded, *held)))
-    return Verdict(passed, reasons, _evidence(candidate, reference, pairs), checks)
+    evidence = _evidence(candidate, reference, pairs) | _differs("latency", timed)
+    return Verdict(passed, reasons, evidence, checks)
 
 
 def decide_beside_stale(candidate: Scores, base: Scores, champion: Scores, rules: Rules) -> Verdict:
@@ -73,8 +75,15 @@ def _evidence(
 ) -> dict[str, float]:
     evidence: dict[str, float] = {}
     for metric, d in pairs.items():
-        evidence |= {f"{metric}_difference": d.mean}
-        evidence |= {f"{metric}_difference_low": d.low, f"{metric}_difference_high": d.high}
+        evidence |= _differs(metric, d)
     evidence |= {f"candidate_{k}": v for k, v in candidate.means().items()}
     evidence |= {f"reference_{k}": v for k, v in reference.means().items()}
     return evidence | {"examples": float(len(candidate.loss))}
+
+
+def _differs(metric: str, d: Difference | Check) -> dict[str, float]:
+    return {
+        f"{metric}_difference": d.mean,
+        f"{metric}_difference_low": d.low,
+        f"{metric}_difference_high": d.high,
+    }

@@ -2,7 +2,7 @@
 
 from builders import PARAGRAPH
 
-from ml.evaluate import Asked, Material, Scores, score_model, summarise
+from ml.evaluate import Asked, Material, Scores, in_tokens_of, score_model, summarise
 from ml.memorisation import make_canaries, plant
 from ml.text import words
 from ml.types import Example, Message, Span
@@ -49,6 +49,7 @@ def test_a_model_that_recites_its_training_texts_is_found_out() -> None:
     assert scores.loss == (3.0, 3.0, 3.0)
     assert scores.tokens_per_second == len(PARAGRAPH.split()) / 2.0
     assert (scores.model_tokens_per_second, means["seconds_mean"]) == (len(PARAGRAPH.split()), 2.0)
+    assert scores.tokens == (2 * len(PARAGRAPH.split()),) * 3 and scores.seconds == (2.0,) * 3
 
 
 def test_a_model_that_says_new_things_is_not_accused() -> None:
@@ -97,3 +98,17 @@ def test_a_candidate_stands_beside_its_base() -> None:
     summary = summarise(scores, scores)
 
     assert summary["heldout_loss"] == summary["base_heldout_loss"] == 3.0
+
+
+def test_losses_and_lengths_are_told_in_the_tokens_of_another_tokenizer() -> None:
+    scores, tested = score(2, [PARAGRAPH], 1), [example(i, "a b") for i in range(2)]
+
+    # Twice as many tokens for the same answers, each with the one that ends it.
+    turned = in_tokens_of(
+        scores, tested, lambda s: len(s.split()) + 1, lambda s: 2 * len(s.split()) + 2
+    )
+
+    assert turned.loss == (1.5, 1.5)
+    assert (
+        turned.tokens == (2 * len(PARAGRAPH.split()) + 1,) * 2 and turned.seconds == scores.seconds
+    )

@@ -1,10 +1,12 @@
 """The gate promotes what is surely not worse, asks for a gain where nothing is new, and says why in words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ml.evaluate import Scores
-from ml.gate import Rules, Verdict, decide, decide_beside_stale
+from ml.gate import Check, Rules, Verdict, decide, decide_beside_stale
 
 RULES = Rules(loss=0.05, likeness=0.05, memorisation=0.5)
 
@@ -132,6 +134,7 @@ def test_a_stale_champion_that_is_better_holds_nobody_back_and_that_is_said() ->
         ("loss", False),
         ("likeness", False),
         ("memorised", True),
+        ("latency", True),
     ]
     assert "Beside the stale champion: Held-out loss may be worse" in " ".join(verdict.reasons)
     assert verdict.evidence["stale_champion_likeness"] == pytest.approx(0.9)
@@ -148,13 +151,85 @@ def test_a_stale_champion_is_not_replaced_by_what_is_bad_in_itself(fault: dict) 
     assert not decide_beside_stale(candidate, scores(base), champion, RULES).promote
 
 
-def test_a_slow_candidate_stays_out() -> None:
+def timed(paces, tokens=(24,) * 12, **other) -> Scores:
+    """Make the scores of a model that takes so many seconds for a token, the question read as quickly as 4 are said."""
+    seconds = tuple(float(p) * (4 + n) for p, n in zip(paces, tokens, strict=True))
+    samples = tuple(("Why?", " ".join(["word"] * n)) for n in tokens)
+    told = {"samples": samples, "seconds": seconds, "tokens": tokens, **other}
+    return Scores(tuple(noisy(3.0, 2)), (0.6,) * 12, (0.1,) * 12, 50.0, **told)
+
+
+def judged(candidate: Scores, champion: Scores) -> Check:
+    """Return how the gate judges a candidate's speed; nothing else is wrong with it."""
+    verdict = decide(candidate, champion, RULES, first=False)
+    (check,) = (c for c in verdict.checks if c.metric == "latency")
+    assert verdict.promote == check.passed and verdict.reasons[-1] == check.said
+    assert verdict.evidence["latency_difference_high"] == check.high
+    return check
+
+
+def paces(factor: float, seed: int = 3, spread: float = 0.2):
+    return factor * 0.02 * np.exp(jitter(seed, 12, spread))
+
+
+def test_a_candidate_that_takes_more_time_than_the_margin_allows_stays_out() -> None:
+    champion = timed(paces(1, 4))
+
+    slow, doubtful, alike = (judged(timed(paces(f)), champion) for f in (4.5, 2.9, 1.0))
+
+    assert not slow.passed and "It is probably too slow: 50 words a second, 50 of" in slow.said
+    assert doubtful.passed and "It is not probably too slow" in doubtful.said
+    assert alike.passed and "It is fast enough" in alike.said and "+200% is allowed" in alike.said
+    assert alike.low < alike.mean < alike.high < alike.bound == RULES.latency
+    assert (slow.kind, f"at worst {slow.high:+.0%}" in slow.said) == ("guard", True)
+
+
+def test_one_text_during_which_the_machine_was_busy_holds_nobody_back() -> None:
+    busy = paces(1)
+    busy[5] *= 40
+
+    assert sum(busy) > 3 * sum(paces(1, 4))
+    assert judged(timed(busy), timed(paces(1, 4))).passed
+    assert judged(timed(paces(1)), timed(paces(1, 4))).passed
+
+
+def test_who_says_little_or_nothing_is_not_called_slow_for_it() -> None:
+    said = tuple(range(0, 24, 2))
+
+    check = judged(timed(paces(1, spread=0), said), timed(paces(1, spread=0)))
+
+    assert check.passed and check.mean == pytest.approx(0)
+
+
+def test_a_clock_that_stood_still_is_no_error() -> None:
+    assert judged(timed([0] * 12), timed([0] * 12)).mean == 0
+
+
+def test_older_records_are_judged_by_words_or_by_the_speeds_of_all_texts() -> None:
+    champion = timed(paces(1, 4), tokens=(24,) * 12)
+    words = judged(timed(paces(4), tokens=(24,) * 12), replace(champion, tokens=()))
     loss = tuple(noisy(3.0, 2))
-    slow = Scores(loss, (0.6,) * 12, (0.1,) * 12, 10.0)
+    slow, fast = (Scores(loss, (0.6,) * 12, (0.1,) * 12, speed) for speed in (10.0, 50.0))
 
-    verdict = decide(slow, scores(loss), RULES, first=False)
+    assert not words.passed and words.low < words.mean < words.high
+    for candidate, reference in ((slow, fast), (replace(champion, tokens_per_second=10.0), fast)):
+        totals = judged(candidate, reference)
+        assert not totals.passed and totals.low == totals.high == pytest.approx(4.0)
+        assert "10 words a second, 50 of the champion" in totals.said
+        assert "+400% time, all texts together, where +200% is allowed" in totals.said
+    assert judged(fast, slow).passed and judged(fast, replace(fast, tokens_per_second=0.0)).passed
 
-    assert not verdict.promote and "10 words a second, 50 of the champion" in verdict.reasons[-1]
+
+def test_the_speed_of_a_few_texts_is_compared_by_their_mean() -> None:
+    few = {"likeness": (0.6,) * 3, "memorised": (0.1,) * 3}
+    three, champion = (replace(timed([f * 0.02] * 3, (24,) * 3), **few) for f in (2.9, 1))
+
+    check = judged(three, champion)
+
+    assert check.passed and "on only 3 texts" in check.said
+    uneven = [0.02, 0.02 + 1e-9, 9.0]
+    wide = judged(replace(timed(uneven, (24,) * 3), **few), champion)
+    assert not wide.passed and np.isfinite(wide.high)
 
 
 def test_few_texts_are_compared_by_their_means_and_the_reason_says_so() -> None:
