@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Whoever calls make from inside another environment means this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-.PHONY: help setup install demo test test-faults test-vllm quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-injection bench-rag bench-likeness worth bench-serve lock clean
+.PHONY: help setup install demo test test-faults test-vllm quick up down status logs ask key check format check-dataset bench bench-extraction bench-gate bench-injection bench-rag bench-likeness bench-judge worth bench-serve lock clean
 
 help: ## List the targets.
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -126,6 +126,9 @@ bench-gate: setup ## Simulate the gate: false promotions, and real gains that it
 
 bench-likeness: install ## Measure the likeness judge on unseen articles: DIR=<folder of JSON with authors, links and texts>.
 	@PYTHONPATH=. $(PY) tests/benchmarks/likeness.py $(DIR)
+
+bench-judge: setup ## What a judge's word is worth: the tiny twin, and judges whose faults are known; some minutes.
+	@PYTHONPATH=. $(PY) tests/benchmarks/judging.py
 
 worth: setup ## Compare prompting with training on the newest dataset: a table, a page and a picture; the platform runs.
 	@$(PY) -m include compare_training

@@ -57,7 +57,7 @@ def judge_models(settings: Settings, left: str = "", right: str = BASE) -> dict[
     model = registry.read_model(settings, left)
     pairs, author = _pairs(settings, model.dataset_id, left, right)
     with open_llm(settings) as llm:
-        ask = _asking(llm)
+        ask = asking(llm)
         judged = judge_pairs(pairs, author, ask)
         known = judge_pairs(_known(settings, model.dataset_id), author, ask, control_length=False)
         record: dict[str, object] = {
@@ -146,8 +146,8 @@ def _some(examples: Sequence[Example], many: int) -> list[Example]:
     return [e for e in examples if e.id in chosen]
 
 
-def _asking(llm: Llm) -> AskJudge:
-    """Make the question to the judge: an answer in form, or none; a spent budget ends it all."""
+def asking(llm: Llm) -> AskJudge:
+    """Make the judge out of an open door: an answer in form, or none; a spent budget ends it all."""
 
     def ask(messages: Sequence[Message], take: int) -> Choice:
         try:

@@ -1,5 +1,6 @@
 """A judge is believed as far as it was tested: order, length, agreement with itself, pairs whose truth is known."""
 
+import random
 import re
 
 import pytest
@@ -123,6 +124,22 @@ def test_what_sways_a_judge_is_measured_where_the_truth_is_known(judge, right, f
         "first_place": first_place,
         "length": length,
     }
+
+
+def test_who_tosses_a_coin_is_right_one_time_in_four_and_is_accused_of_nothing_else():
+    coin = random.Random(1)
+    many = known_pairs([(f"q{n}", TRUE, FALSE) for n in range(800)])
+
+    judged = judge_pairs(
+        many, "author", lambda *asked: says(coin.choice("AB")), control_length=False
+    )
+    found = {**sum_up(judged), **biases(judged)}
+
+    assert found["right"] == pytest.approx(0.25, abs=0.05)
+    assert found["first_place"] == pytest.approx(0, abs=0.05)
+    assert found["length"] == pytest.approx(0, abs=0.1)
+    assert found["same_in_both_orders"] == pytest.approx(0.5, abs=0.06)
+    assert found["same_when_asked_again"] == pytest.approx(0.5, abs=0.06)
 
 
 def test_the_rubric_has_a_version_and_what_is_judged_can_not_give_orders():
