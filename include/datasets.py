@@ -16,7 +16,7 @@ from include.experiments import dataset_artifact, open_experiment
 from include.feedback import add_judged
 from include.indexing import index_mark
 from include.model_answers import kept_answers
-from include.sample_making import Made, sample_documents
+from include.sample_making import Made, pair_samples, sample_documents
 from include.sample_quality import prove_samples
 from include.settings import Settings
 from include.validation import ValidationFailed
@@ -24,7 +24,7 @@ from include.withdrawals import withdrawn
 from ml.examples import count
 from ml.feedback import Taught
 from ml.fingerprint import model_fingerprint
-from ml.negatives import length_bias, make_preferences
+from ml.negatives import length_bias
 from ml.sample_pictures import draw_samples
 from ml.types import CleanDocument, DatasetVersion, Example, Preference, digest
 
@@ -38,7 +38,7 @@ def build_dataset(settings: Settings) -> dict[str, object]:
     parent = (registry.list_datasets(settings) or [""])[-1]
     before = registry.read_examples(settings, parent) if parent else []
     made = sample_documents(settings, documents, before)
-    preferences = make_preferences(made.examples, kept_answers(settings))
+    preferences, made = pair_samples(settings, made, kept_answers(settings))
     preferences, taught = add_judged(settings, documents, made, preferences)
     mark = model_fingerprint(index_mark(settings), settings.base_model)
     wanted, reason = _is_wanted(settings, parent, mark, before, made.examples, preferences)
@@ -52,7 +52,7 @@ def build_dataset(settings: Settings) -> dict[str, object]:
     if not wanted:
         log.warning("no new dataset: %s", reason)
         return {"dataset_id": parent, "created": False, **counted}
-    _prove(settings, documents, made.examples, preferences, taught.edits)
+    _prove(settings, documents, made, preferences, taught.edits)
     version = _version(parent, mark, documents, made, preferences)
     _publish(settings, version, made, preferences, taught, reason)
     return {"dataset_id": version.id, "created": True, **counted}
@@ -100,7 +100,7 @@ def _publish(
 def _prove(
     settings: Settings,
     documents: Sequence[CleanDocument],
-    examples: Sequence[Example],
+    made: Made,
     preferences: Sequence[Preference],
     edits: Sequence[CleanDocument],
 ) -> None:
@@ -108,7 +108,7 @@ def _prove(
     with open_documents(settings) as store:
         store.clear_rejected("dataset")
         try:
-            prove_samples(settings, documents, examples, preferences, edits)
+            prove_samples(settings, documents, made.examples, preferences, edits, made.meaning)
         except ValidationFailed as stop:
             store.reject(stop.rejected, datetime.now(UTC))
             raise

@@ -30,6 +30,7 @@ def add_judged(
             name=author_name(settings),
             leak_words=settings.leak_words,
             allowed=frozenset(e for s in load_sources(settings) for e in s.author.emails),
+            meaning=made.meaning,
         )
         pairs, taught = join(preferences, learn(given, traces, corpus))
         store.clear_rejected(STAGE)

@@ -13,13 +13,12 @@ from functools import partial
 from itertools import groupby
 from statistics import fmean
 
-import numpy as np
-
 from include.cleaning import clean_originals
 from include.colours import Colours, colour_of
 from include.embedding_cache import open_embedder
 from include.features import FEATURE_SERVICE, open_features
 from include.indexing import index_mark
+from include.passages import all_passages
 from include.ranking import Stored, read_ranking, unbiased_ranker
 from include.reader import Reader
 from include.sample_making import own_documents
@@ -51,7 +50,7 @@ from ml.questions import (
     measure_retrieval,
     unanswerable_questions,
 )
-from ml.splits import Passages, held_out, leaking_passages, without
+from ml.splits import held_out, leaking_passages, without
 from ml.text import prose_of
 from ml.types import Chunk, CleanDocument, Example, Hit
 
@@ -222,9 +221,10 @@ def _blind(
     """Hide held-out texts from a library, and whatever repeats them word for word or by meaning."""
     if not stored:
         return library
-    passages = Passages([c for c, _ in stored], np.stack([v for _, v in stored]))
+    passages = all_passages(settings, tested, stored)
     texts = {d.id: d.text for d in tested}
     hidden = leaking_passages(passages, texts, settings.leak_words, settings.leak_cosine)
+    hidden &= {c.id for c, _ in stored}
     log.info("%d of %d passages are hidden from the models", len(hidden), len(stored))
     return replace(
         library, dense=without(library.dense, hidden), words=without(library.words, hidden)

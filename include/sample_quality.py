@@ -11,6 +11,7 @@ from include.settings import Settings
 from include.validation import ValidationFailed, validate
 from ml.flatten import plain_words
 from ml.grounding import support
+from ml.meaning import Meaning
 from ml.negatives import length_bias
 from ml.splits import crossed, find_leaks
 from ml.types import CleanDocument, Example, Preference, Span
@@ -25,9 +26,10 @@ def prove_samples(
     examples: Sequence[Example],
     preferences: Sequence[Preference],
     edits: Sequence[CleanDocument] = (),
+    meaning: Meaning | None = None,
 ) -> None:
     """Stop a dataset with a single sample that is not the author's words, that leaks, or that is a tie."""
-    rows = sample_rows(settings, documents, examples, preferences, edits)
+    rows = sample_rows(settings, documents, examples, preferences, edits, meaning)
     texts = {d.id: d for d in documents}
     report = validate(settings, "dataset", rows, batch="dataset")
     if report.failures or report.batch_failures:
@@ -42,10 +44,14 @@ def sample_rows(
     examples: Sequence[Example],
     preferences: Sequence[Preference],
     edits: Sequence[CleanDocument] = (),
+    meaning: Meaning | None = None,
 ) -> list[Row]:
-    """Measure every sample and pair: what it stands on, whether it leaks, and what its length tells."""
+    """Measure every sample and pair: what it stands on, whether it leaks, and what its length tells.
+
+    Without `meaning`, leaks are told by runs of words alone.
+    """
     texts = {d.id: d for d in (*documents, *edits)}
-    wrong = find_leaks(examples, preferences, settings.leak_words)
+    wrong = find_leaks(examples, preferences, settings.leak_words, meaning)
     across = crossed(documents, examples)
     rows = [_example_row(e, texts) for e in examples]
     rows += [_preference_row(p, texts) for p in preferences]

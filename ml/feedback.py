@@ -14,6 +14,7 @@ from ml.answer import MARK
 from ml.characters import drop_hidden, mend_characters
 from ml.flatten import is_as_long, plain_words
 from ml.grounding import support
+from ml.meaning import Meaning
 from ml.negatives import balance, cut_to
 from ml.prompts import twin_messages
 from ml.redact import redact_parts
@@ -63,6 +64,7 @@ class Corpus:
     name: str
     leak_words: int
     allowed: frozenset[str] = frozenset()
+    meaning: Meaning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def learn(given: Sequence[Feedback], traces: Mapping[str, Trace], corpus: Corpus
         tilt += (len(pair.chosen) > len(pair.rejected)) - (len(pair.chosen) < len(pair.rejected))
         if candidate.how == EDITED:
             taught.edits.append(edit)
-    return _without(taught, find_leaks(corpus.examples, taught.pairs, corpus.leak_words), LEAKED)
+    leaks = find_leaks(corpus.examples, taught.pairs, corpus.leak_words, corpus.meaning)
+    return _without(taught, leaks, LEAKED)
 
 
 def join(own: Sequence[Preference], taught: Taught) -> tuple[list[Preference], Taught]:

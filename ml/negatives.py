@@ -17,6 +17,8 @@ from ml.types import Example, Message, Preference, digest
 
 # Of these, a flat or a model's text can be told from the author's.
 VOICED = ("answer", "continue", "post", "reply", "summarise")
+# How a pair is called that rejects the author's words with the voice ironed out.
+FLATTENED = "flattened"
 # A model's answers: (how it was made, the text), by the prompt's name.
 Answers = Mapping[str, Sequence[tuple[str, str]]]
 # The mean difference in length, as a share of it, that is left.
@@ -126,8 +128,8 @@ def _candidates(
     for how, text in said:
         if measure_support(text, chosen).containment < REPEATED:
             yield how, cut_to(text, len(chosen), longer=longer)
-    yield "flattened", flatten_to(chosen, longer=longer)
-    yield "flattened", flatten_to(chosen, longer=not longer)
+    yield FLATTENED, flatten_to(chosen, longer=longer)
+    yield FLATTENED, flatten_to(chosen, longer=not longer)
 
 
 def cut_to(text: str, length: int, *, longer: bool) -> str:

@@ -7,16 +7,15 @@ are left out. Not here: which texts are copies (ml/dedup.py).
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml.answer import Search
+from ml.meaning import Meaning, Passages, near
 from ml.minhash import SHINGLE_WORDS, Hashes, Rows, Shingled, overlapping_rows, shared, shingle
-from ml.types import Chunk, CleanDocument, Example, Hit, Preference, Span
+from ml.types import CleanDocument, Example, Hit, Preference
 
 Split = Literal["train", "test"]
 # Documents are kin that share this part of the shorter one's runs of so many words, or so many of them.
@@ -26,14 +25,6 @@ LARGEST_FAMILY = 2
 # An odd number spreads sums of hashes over all 64 bits.
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Passages:
-    """Passages of the index with their unit vectors (n, d)."""
-
-    chunks: Sequence[Chunk]
-    vectors: NDArray[np.float32]
 
 
 def find_kin(documents: Sequence[CleanDocument]) -> dict[str, str]:
@@ -90,22 +81,23 @@ def split_documents(
 
 
 def decontaminate(
-    examples: Sequence[Example],
-    leak_words: int,
-    passages: Passages | None = None,
-    leak_cosine: float = 0.0,
+    examples: Sequence[Example], leak_words: int, meaning: Meaning | None = None
 ) -> list[Example]:
     """Drop training samples that hold what the test says or asks, word for word or by meaning."""
-    wrong = find_leaks(examples, (), leak_words)
-    if passages is not None and leak_cosine:
-        wrong |= _same_meaning(examples, passages, leak_cosine)
+    wrong = find_leaks(examples, (), leak_words, meaning)
     return [e for e in examples if e.id not in wrong]
 
 
 def find_leaks(
-    examples: Sequence[Example], preferences: Sequence[Preference], leak_words: int
+    examples: Sequence[Example],
+    preferences: Sequence[Preference],
+    leak_words: int,
+    meaning: Meaning | None = None,
 ) -> set[str]:
-    """Name the training samples, pairs among them, that share a run of words with a test answer, or its question."""
+    """Name the training samples, pairs among them, that hold what a test answer says, or ask what the test asks.
+
+    They share a run of words with it or, where `meaning` is given, say it in other words.
+    """
     tests = [e for e in examples if e.split == "test"]
     trained: dict[str, tuple[str, str]] = {
         e.id: (e.messages[-2].content, e.messages[-1].content)
@@ -121,7 +113,8 @@ def find_leaks(
         [e.messages[-1].content for e in tests],
         leak_words,
     )
-    return {
+    wrong = meaning.leaks(examples, preferences) if meaning else set()
+    return wrong | {
         i for (i, (question, _)), repeats in zip(trained.items(), said, strict=True)
         if repeats or question in asked
     }  # fmt: skip
@@ -151,11 +144,11 @@ def leaking_passages(
     chunks = passages.chunks
     own = [i for i, c in enumerate(chunks) if c.document_id in tested]
     again = repeats([c.text for c in chunks], list(tested.values()), leak_words)
-    near = _near(passages, own, leak_cosine) if leak_cosine else {}
+    alike = near(passages, own, leak_cosine) if leak_cosine else {}
     return frozenset(
         {chunks[i].id for i in own}
         | {c.id for c, repeated in zip(chunks, again, strict=True) if repeated}
-        | {c.id for found in near.values() for c in found}
+        | {c.id for found in alike.values() for c in found}
     )
 
 
@@ -241,32 +234,3 @@ def _runs(shingled: Shingled, count: int) -> tuple[Hashes, Rows]:
     for offset in (*range(0, last, SHINGLE_WORDS), last):
         runs = runs * MULTIPLIER + shingled.hashes[begins + offset]
     return runs, owners[begins]
-
-
-def _same_meaning(examples: Sequence[Example], passages: Passages, limit: float) -> set[str]:
-    """Name the training samples of which a passage means what a passage of a test answer means."""
-    tested = [e.span for e in examples if e.split == "test"]
-    ours = [i for i, c in enumerate(passages.chunks) if any(_overlap(c, s) for s in tested)]
-    near = _near(passages, ours, limit)
-    return {
-        e.id
-        for e in examples
-        if e.split == "train" and any(_overlap(c, e.span) for c in near.get(e.span.document_id, ()))
-    }
-
-
-def _near(passages: Passages, ours: Sequence[int], limit: float) -> dict[str, list[Chunk]]:
-    """Find the passages of other documents whose cosine to one of ours is too high, by document."""
-    found: dict[str, list[Chunk]] = defaultdict(list)
-    if ours:
-        mine = {passages.chunks[i].document_id for i in ours}
-        best = (passages.vectors @ passages.vectors[list(ours)].T).max(axis=1)
-        for i in np.flatnonzero(best >= limit).tolist():
-            if (chunk := passages.chunks[i]).document_id not in mine:
-                found[chunk.document_id].append(chunk)
-    return found
-
-
-def _overlap(chunk: Chunk, span: Span) -> bool:
-    same = chunk.document_id == span.document_id
-    return same and chunk.start < span.end and span.start < chunk.end

@@ -9,9 +9,9 @@ from builders import MOMENT, chunk, cleaned
 from own_articles import STYLE, articles, sentences
 
 from ml.examples import make_examples
+from ml.meaning import Passages
 from ml.negatives import make_preferences
 from ml.splits import (
-    Passages,
     crossed,
     decontaminate,
     find_kin,
@@ -133,22 +133,6 @@ def test_a_pair_leaks_by_what_it_rejects_too() -> None:
     ]
 
     assert find_leaks([test], pairs, 8) == {pairs[0].id}
-
-
-def test_a_training_sample_that_says_a_test_answer_in_other_words_is_dropped() -> None:
-    documents = [cleaned(sentences(n, 4), url=f"https://x/{n}") for n in range(3)]
-    chunks = [chunk(d.text, document=d) for d in documents]
-    vectors = np.array([[1.0, 0.0], [0.95, 0.3122], [0.0, 1.0]], dtype=np.float32)
-    examples = [
-        sample(f"q{n}", d.text, "test" if n == 0 else "train", Span(d.id, d.revision, 0, 50))
-        for n, d in enumerate(documents)
-    ]
-
-    kept = decontaminate(examples, 10, Passages(chunks, vectors), 0.9)
-
-    assert kept == [examples[0], examples[2]]
-    assert decontaminate(examples, 10, Passages(chunks, vectors), 0.96) == examples
-    assert decontaminate(examples[1:], 10, Passages(chunks, vectors), 0.9) == examples[1:]
 
 
 def test_no_run_of_words_is_shared_by_the_test_and_anything_that_is_learned_or_retrieved() -> None:
