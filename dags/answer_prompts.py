@@ -14,6 +14,7 @@ from twin_airflow.verbs import DEFAULT_ARGS, verb
 
 @dag(
     schedule=None,
+    is_paused_upon_creation=False,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

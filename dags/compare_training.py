@@ -15,6 +15,7 @@ WHICH = "The dataset's id; empty: the newest."
 
 @dag(
     schedule=None,
+    is_paused_upon_creation=False,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

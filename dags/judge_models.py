@@ -17,6 +17,7 @@ RIGHT = "The same; empty, or base: what the left one stands on, untrained."
 
 @dag(
     schedule=None,
+    is_paused_upon_creation=False,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

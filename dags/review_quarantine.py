@@ -20,6 +20,7 @@ ACTIONS = {
 
 @dag(
     schedule=None,
+    is_paused_upon_creation=False,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

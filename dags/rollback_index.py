@@ -15,6 +15,7 @@ WHICH = "The colour's name, or how it ends; empty: the one before."
 
 @dag(
     schedule=None,
+    is_paused_upon_creation=False,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

@@ -56,6 +56,7 @@ def describe(dag) -> dict:
         "schedule": kept.timetable.summary,
         "doc": kept.doc_md,
         "catchup": kept.catchup,
+        "awake": kept.is_paused_upon_creation is False,
         "runs_at_once": kept.max_active_runs,
         "params": list(kept.params),
         "then": {t.task_id: sorted(t.downstream_task_ids) for t in kept.tasks},

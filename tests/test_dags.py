@@ -177,6 +177,14 @@ def test_the_dags_run_when_they_should_one_run_at_a_time_and_never_for_the_past(
     assert all(len(d["doc"].split()) > 10 for d in dags.values())
 
 
+def test_what_only_people_start_runs_at_once_and_the_rest_waits_to_be_switched_on(told):
+    dags = told.airflow["dags"]
+
+    assert {n for n, d in dags.items() if d["awake"]} == {
+        n for n, d in dags.items() if d["schedule"] == "None"
+    }
+
+
 def test_the_forms_for_starting_by_hand_ask_for_what_is_needed(told):
     asked = {name: d["params"] for name, d in told.airflow["dags"].items() if d["params"]}
 
