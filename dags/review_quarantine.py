@@ -30,9 +30,7 @@ ACTIONS = {
         "stage": Param(
             "raw", enum=["raw", "clean", "chunk", "feature"], description="Where it was refused."
         ),
-        "pattern": Param(
-            "*", type="string", minLength=1, description="A URL, or one with * and ?."
-        ),
+        "pattern": Param("*", type="string", minLength=1, description="A URL; * and ? hold."),
         "reason": Param("", type="string", description="Why it may pass; a release needs one."),
     },
     doc_md=__doc__,
