@@ -2,13 +2,14 @@
 
 They run on a Ray of the search's own, or on the one that `TWIN_RAY_ADDRESS` names (all of its machines
 must see `data_dir`, where the trials lie). Each trial is the platform's own training (`ml/train.py`).
-What a kill leaves is restored: ended trials stay ended, the others go on at their last checkpoint;
-the minutes begin anew.
+What a kill leaves is restored: ended trials stay ended, the others go on at their last checkpoint, and of the
+minutes only the rest is left. Without a rest the search ends at once with what it found.
 """
 
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from include.engine_ray import LOCAL, connected
 from include.job_words import complaint
 from include.settings import Settings
+from ml.files import read_json, write_json
 from ml.search_page import Ended, Trial
 from ml.space import Dimension, Space, varied
 from ml.splits import held_out
@@ -36,6 +38,8 @@ METRIC, TIME = "heldout_loss", "step"
 FIRST_LOOK, REDUCTION = 4, 2
 # Trials of a search on a Ray of its own that run at once; each has one core to itself.
 AT_ONCE = 2
+# Seconds after which a search notes again what it has spent; a kill loses as many at most.
+NOTED_EVERY = 1.0
 OpenTrial = Callable[[str, Mapping[str, object]], Run]
 
 
@@ -64,6 +68,14 @@ class Given:
 
 def run_trials(settings: Settings, plan: Plan, given: Given, open_trial: OpenTrial) -> list[Trial]:
     """Run a search to its end, from where a killed one stopped; returns every trial that was begun."""
+    left = plan.seconds - spent_seconds(plan)
+    return _go_on(settings, plan, given, open_trial, left) if left > 0 else _begun(plan)
+
+
+def _go_on(
+    settings: Settings, plan: Plan, given: Given, open_trial: OpenTrial, seconds: float
+) -> list[Trial]:
+    """Let Tune run trials for the seconds that are left."""
     # Tune's own tables would go to the output, and its trials to another folder.
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
@@ -80,19 +92,42 @@ def run_trials(settings: Settings, plan: Plan, given: Given, open_trial: OpenTri
             tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
             name=plan.name,
             storage_path=str(plan.folder.resolve()),
-            resume=any((plan.folder / plan.name).glob("experiment_state-*.json")),
+            resume=_has_begun(plan),
             metric=METRIC,
             mode="min",
             search_alg=_optuna(plan),
             scheduler=_asha(plan),
             num_samples=plan.trials,
-            time_budget_s=plan.seconds,
+            time_budget_s=seconds,
             max_concurrent_trials=AT_ONCE,
-            callbacks=[JsonLoggerCallback(), _mirror(open_trial)],
+            callbacks=[JsonLoggerCallback(), _mirror(open_trial), _meter(plan, time.monotonic)],
             raise_on_failed_trial=False,
             verbose=0,
         )
         return [_trial(t, plan) for t in done.trials]
+
+
+def spent_seconds(plan: Plan) -> float:
+    """Return how long trials have run in a search, in all its attempts together."""
+    return float(read_json(_note(plan)).get("seconds", 0.0))
+
+
+def _note(plan: Plan) -> Path:
+    return plan.folder / "spent.json"
+
+
+def _has_begun(plan: Plan) -> bool:
+    return any((plan.folder / plan.name).glob("experiment_state-*.json"))
+
+
+def _begun(plan: Plan) -> list[Trial]:
+    """Read the trials of a search that was killed when its time was up; no Ray is started for that."""
+    from ray.tune import ExperimentAnalysis
+
+    if not _has_begun(plan):
+        return []
+    folder = str((plan.folder / plan.name).resolve())
+    return [_trial(t, plan) for t in ExperimentAnalysis(folder).trials or []]
 
 
 def _optuna(plan: Plan) -> "Searcher":
@@ -210,6 +245,30 @@ def _mirror(open_trial: OpenTrial) -> "Callback":
             log.info("trial %s step %d: held-out loss %.4f", name, result[TIME], result[METRIC])
 
     return Mirror()
+
+
+def _meter(plan: Plan, clock: Callable[[], float]) -> "Callback":
+    """Make what notes on the way how much of the time is spent: nobody is told of a kill."""
+    from ray import tune
+
+    class Meter(tune.Callback):
+        def __init__(self) -> None:
+            self.before, self.noted = spent_seconds(plan), 0.0
+            self.began: float | None = None
+
+        def on_step_begin(self, iteration: int, trials: list[Any], **_: Any) -> None:
+            self.began = clock() if self.began is None else self.began
+            if clock() - self.began - self.noted >= NOTED_EVERY:
+                self._note()
+
+        def on_experiment_end(self, trials: list[Any], **_: Any) -> None:
+            self._note()
+
+        def _note(self) -> None:
+            self.noted = clock() - self.began if self.began is not None else 0.0
+            write_json(_note(plan), {"seconds": self.before + self.noted})
+
+    return Meter()
 
 
 def _trial(trial: Any, plan: Plan) -> Trial:

@@ -18,7 +18,7 @@ from include.experiments import dataset_artifact, open_experiment
 from include.indexing import index_mark
 from include.learning import base_folder
 from include.recipes import list_recipes, read_recipe, recipe_file, usual_recipe, write_recipe
-from include.search_ray import Given, Plan, run_trials
+from include.search_ray import Given, Plan, run_trials, spent_seconds
 from include.settings import Settings
 from include.withdrawals import withdrawn
 from ml.fingerprint import check, model_fingerprint
@@ -37,7 +37,7 @@ def search_recipe(
 ) -> dict[str, object]:
     """Search the recipe that learns most from the newest dataset; writes it where `TWIN_RECIPE` finds it.
 
-    Without `trials` and `minutes` the settings' budget is taken. A search that was killed goes on.
+    Without `trials` and `minutes` the settings' budget is taken. A search that was killed goes on with the rest of it.
     """
     if author not in ("", settings.author):
         raise ValueError(
@@ -134,6 +134,7 @@ def _facts(
         "best trial": best.id,
         "space": described(plan.space),
         "budget": f"{plan.trials} trials, {plan.seconds / 60:.0f} minutes",
+        "spent": f"{spent_seconds(plan) / 60:.1f} minutes",
         "seed": settings.seed,
         "trials": [_line(t) for t in ranked(trials)],
     }

@@ -1,12 +1,15 @@
 """Trials without a Ray: what Optuna proposes, when ASHA ends a trial, and what a trial tells on its way."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from include.search_ray import METRIC, TIME, Plan, _asha, _optuna, _Teller
+from include import search_ray
+from include.search_ray import METRIC, TIME, Plan, _asha, _meter, _optuna, _Teller, spent_seconds
+from include.settings import Settings
 from ml.space import Dimension
 from ml.train import Recipe
 
@@ -19,8 +22,8 @@ SPACE = {
 
 def plan(**changes: Any) -> Plan:
     recipe = Recipe(sft_steps=8, dpo_steps=0, learning_rate=0.01, lora_rank=16, batch=4, seed=3)
-    told = {"space": SPACE, "recipe": recipe, **changes}
-    return Plan("s1", trials=4, seconds=9.0, folder=Path("nowhere"), **told)
+    told = {"space": SPACE, "recipe": recipe, "folder": Path("nowhere"), **changes}
+    return Plan("s1", trials=4, seconds=9.0, **told)
 
 
 def proposals(made: Plan, count: int) -> list[dict[str, Any]]:
@@ -97,3 +100,54 @@ def test_a_short_training_is_looked_at_too(steps: int) -> None:
     short = plan(recipe=Recipe(sft_steps=steps, learning_rate=0.01))
 
     assert scheduled(short, [("a", steps, 1.0), ("a", steps + 1, 1.0)])[-1] == "STOP"
+
+
+def spend(made: Plan, ticks: list[float], *, killed: bool) -> None:
+    """Let the meter of one attempt hear of a step at each of some times."""
+    clock = [0.0]
+    meter = _meter(made, lambda: clock[0])
+    for clock[0] in ticks:
+        meter.on_step_begin(iteration=0, trials=[])
+    if not killed:
+        meter.on_experiment_end(trials=[])
+
+
+def test_what_a_killed_search_has_spent_is_kept_and_counts(tmp_path: Path) -> None:
+    made = plan(folder=tmp_path)
+    assert spent_seconds(made) == 0
+
+    spend(made, [100.0, 100.5, 102.0, 102.5], killed=True)
+    assert spent_seconds(made) == 2.0
+    spend(made, [7.0, 7.5], killed=True)
+    assert spent_seconds(made) == 2.0
+    spend(made, [50.0, 53.0, 53.5], killed=False)
+    assert spent_seconds(made) == 5.5
+
+
+@pytest.mark.parametrize(("earlier", "left"), [([], 9.0), ([0.0, 4.0], 5.0)])
+def test_a_search_is_given_the_rest_of_its_time(
+    earlier: list[float], left: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray.tune
+
+    made, told = plan(folder=tmp_path), {}
+    spend(made, earlier, killed=True)
+    monkeypatch.setattr(search_ray, "connected", lambda settings: nullcontext())
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    monkeypatch.setattr(ray.tune, "with_parameters", lambda *_, **__: lambda _: None)
+    monkeypatch.setattr(
+        ray.tune, "run", lambda *_, **options: told.update(options) or SimpleNamespace(trials=[])
+    )
+
+    assert search_ray.run_trials(Settings(data_dir=tmp_path), made, None, None) == []
+    assert told["time_budget_s"] == left
+
+
+def test_a_search_whose_time_was_spent_before_a_trial_began_starts_no_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan(folder=tmp_path)
+    spend(made, [0.0, 9.0], killed=True)
+    monkeypatch.setattr(search_ray, "connected", lambda settings: pytest.fail("a Ray was started"))
+
+    assert search_ray.run_trials(Settings(data_dir=tmp_path), made, None, None) == []

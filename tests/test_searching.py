@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -30,12 +31,21 @@ JOBS = ("search", "trial")
 
 
 @pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name where the trials of that search are kept, which removes them at its end."""
+    return tmp_path_factory.mktemp("trials") / "kept"
+
+
+@pytest.fixture(scope="module")
 def searched(
-    tmp_path_factory: pytest.TempPathFactory, tiny_base: Path
+    tmp_path_factory: pytest.TempPathFactory, tiny_base: Path, trials: Path
 ) -> tuple[Settings, dict[str, object]]:
     """Search once, three trials of four steps, for the tests that only look."""
     world = search_world(tmp_path_factory.mktemp("searched"), tiny_base)
-    return world, search_recipe(world, 3, 10, SPACE)
+    keep = SimpleNamespace(rmtree=lambda folder, **_: folder.rename(trials))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("include.searching.shutil", keep)
+        return world, search_recipe(world, 3, 10, SPACE)
 
 
 @pytest.fixture
@@ -135,6 +145,29 @@ def test_a_search_that_is_finished_is_not_made_again_and_leaves_no_trials(search
     assert registry.list_models(world) == []
 
 
+@pytest.mark.slow
+def test_a_search_that_was_killed_when_its_time_was_up_ends_at_once_with_what_it_found(
+    searched, trials: Path, tmp_path: Path, monkeypatch
+) -> None:
+    world, found = searched
+    name, told = str(found["recipe"]), {"data_dir": tmp_path / "data", "wandb_mode": "disabled"}
+    killed = world.model_copy(update=told)
+    shutil.copytree(world.data_dir, killed.data_dir, ignore=shutil.ignore_patterns("wandb"))
+    recipes.recipe_file(killed, name).unlink()
+    state = shutil.copytree(trials, killed.data_dir / "searches" / name)
+    evidence = recipes.read_recipe(world, name)["evidence"]
+    spent = json.loads((state / "spent.json").read_text())["seconds"]
+    assert spent > 0 and evidence["spent"] == f"{spent / 60:.1f} minutes"
+    (state / "spent.json").write_text('{"seconds": 600.5}')
+    monkeypatch.setattr("include.search_ray.connected", lambda _: pytest.fail("a Ray was started"))
+
+    again = search_recipe(killed, 3, 10, SPACE)
+
+    assert again["created"] and again["best"] == found["best"]
+    said = recipes.read_recipe(killed, name)["evidence"]
+    assert said == evidence | {"spent": "10.0 minutes"}
+
+
 def test_what_cannot_be_searched_is_a_sentence(world: Settings) -> None:
     empty = world.model_copy(update={"artifacts_url": str(world.data_dir / "nothing")})
     wrong = [
@@ -181,16 +214,20 @@ def test_a_search_that_was_killed_goes_on_and_ended_trials_stay_ended(world: Set
     while not (ended := finished(state)) and time.monotonic() < until:
         assert ran.poll() is None, "the search ended before it could be killed"
         time.sleep(0.2)
+    (note,) = state.glob("*/spent.json")
+    spent = json.loads(note.read_text())["seconds"]
     children = psutil.Process(ran.pid).children(recursive=True)
     os.kill(ran.pid, signal.SIGKILL)
     ran.wait()
     _, alive = psutil.wait_procs(children, timeout=60)
 
     found = search_recipe(world, 4, 20, SPACE)
-    said = yaml.safe_load(Path(str(found["file"])).read_text())["evidence"]["trials"]
+    evidence = yaml.safe_load(Path(str(found["file"])).read_text())["evidence"]
+    said, minutes = evidence["trials"], float(evidence["spent"].split()[0])
 
     assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert ended and found["created"] and found["trials"] == 4
+    assert spent > 0 and minutes >= round(spent / 60, 1)
     assert ended.items() <= {t["trial"]: t["loss"] for t in said}.items()
 
 
