@@ -1,26 +1,43 @@
-"""Draft samples from Python programs: write a function that is described, explain the code that follows.
+"""Draft samples from programs: write a function that is described, explain the code that follows.
 
-An explanation is the author's own docstring; what is shown is the code without it.
+An explanation is the author's own docstring or, in other languages than Python, the comment before a function;
+what is shown is the code without it.
 """
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from itertools import accumulate
 
+from ml.syntax import Described, described_functions
 from ml.types import CleanDocument
 
 # Words of code that are shown to be explained.
 SHOWN_WORDS = 70
 # What is asked, where the answer stands, and the answer.
 Found = tuple[str, str, int, int, str]
+LANGUAGES = {
+    "javascript": "JavaScript",
+    "typescript": "TypeScript",
+    "go": "Go",
+    "rust": "Rust",
+    "java": "Java",
+}
+# What makes a line a comment's, and from where on a comment lists parameters.
+_COMMENT_MARK = re.compile(
+    r"^[^\S\n]*(?:///?!?|/\*[*!]?|\*(?!/))?[^\S\n]?|[^\S\n]*\*/\s*\Z", re.MULTILINE
+)
+_TAGS = re.compile(r"^[\s/*]*@\w", re.MULTILINE)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Described = ast.Module | ast.ClassDef | _Function
 
 
 def from_code(document: CleanDocument) -> Iterator[Found]:
-    """Yield (task, what is asked, start, end, answer) of every description in a Python file."""
+    """Yield (task, what is asked, start, end, answer) of every description in a program."""
     if not document.url.endswith(".py"):
+        for found in described_functions(document.text, document.url):
+            yield from _commented(document.text, found)
         return
     try:
         tree = ast.parse(document.text)
@@ -32,6 +49,24 @@ def from_code(document: CleanDocument) -> Iterator[Found]:
             yield from _explanation(text, node)
             if isinstance(node, _Function):
                 yield _function(text, node)
+
+
+def _commented(text: str, found: Described) -> Iterator[Found]:
+    """Ask what a function does, answered by the comment before it, and for the function by the comment's beginning."""
+    start, end = found.comment
+    if tags := _TAGS.search(text, start, end):
+        end = tags.start()
+    said = _clean(_COMMENT_MARK.sub("", text[start:end]))
+    first, last = found.function
+    line = text.rfind("\n", 0, first) + 1
+    source = text[first:last]
+    shown = _beginning(text[line:last] if not text[line:first].strip() else source)
+    if not (said and shown):
+        return
+    begins = re.split(r"(?<=[.!?])\s", " ".join(said.split()), maxsplit=1)[0]
+    asked = f"Write the {LANGUAGES[found.language]} function `{found.name}`: {begins}"
+    yield "explain", f"Explain this code ({found.language}):\n{shown}", start, end, said
+    yield "code", asked, first, last, source
 
 
 class _Lines:
@@ -79,8 +114,13 @@ def _shown(text: _Lines, node: _Described, first: int, last: int) -> str:
     """Return the code without its docstring; of what is long, the beginning, in whole lines."""
     head = "" if isinstance(node, ast.Module) else text.between(node.lineno, first - 1)
     end = len(text.lines) if isinstance(node, ast.Module) else node.end_lineno or last
+    return _beginning(head + text.between(last + 1, end))
+
+
+def _beginning(code: str) -> str:
+    """Return the beginning of code, in whole lines."""
     kept, count = list[str](), 0
-    for line in (head + text.between(last + 1, end)).splitlines():
+    for line in code.splitlines():
         count += len(line.split())
         if count > SHOWN_WORDS:
             break

@@ -1,5 +1,6 @@
-"""Where a program may be cut: between definitions, then between their parts, always at the start of a line.
+"""Where a program may be cut, always at the start of a line, and which functions of it a comment describes.
 
+It is cut between definitions, then between their parts.
 Python is read by its own parser, other languages by tree-sitter's grammars; comments, decorators and attributes
 stay with what they are about. A language without a grammar here, or Python that does not parse, has no cuts.
 """
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Language, Node, Parser
 
 # The grammar's package and its function, by the ending of a file's name.
 GRAMMARS = {
@@ -29,6 +30,14 @@ GRAMMARS = {
     ".rs": ("rust", "language"),
     ".java": ("java", "language"),
     **dict.fromkeys((".c", ".h"), ("c", "language")),
+}
+# What a function is called in a grammar, where comments that describe one are looked for.
+FUNCTIONS = {
+    "javascript": ("function_declaration", "generator_function_declaration", "method_definition"),
+    "typescript": ("function_declaration", "generator_function_declaration", "method_definition"),
+    "go": ("function_declaration", "method_declaration"),
+    "rust": ("function_item",),
+    "java": ("method_declaration",),
 }
 # Nodes that belong to the one after them.
 _ATTACHED = {"comment", "line_comment", "block_comment", "attribute_item", "decorator"}
@@ -53,6 +62,59 @@ def cut_points(text: str, name: str, fits: Fits) -> list[int]:
     """
     parts = _python_parts(text) if name.endswith((".py", ".pyi")) else _grammar_parts(text, name)
     return sorted(set(_cuts(parts, 0, len(text), fits, 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A function of a program, and the comment right before it: where both begin and end."""
+
+    language: str
+    name: str
+    comment: tuple[int, int]
+    function: tuple[int, int]
+
+
+def described_functions(text: str, name: str) -> Iterator[Described]:
+    """Find the functions that a comment stands right before, in languages that `FUNCTIONS` knows."""
+    package, function = GRAMMARS.get(PurePosixPath(name).suffix.lower(), ("", ""))
+    if package not in FUNCTIONS:
+        return
+    content = text.encode("utf-8", "surrogatepass")
+    place = _character_places(text, content)
+    tree = _parser(package, function).parse(content)
+    for node in _functions(package, function, tree.root_node):
+        named = node.child_by_field_name("name")
+        start, end = place(node.start_byte), place(node.end_byte)
+        comment = _comment_before(text, node, place)
+        if named and comment:
+            title = text[place(named.start_byte) : place(named.end_byte)]
+            yield Described(package, title, comment, (start, end))
+
+
+def _functions(package: str, function: str, root: "Node") -> list["Node"]:
+    from tree_sitter import Query, QueryCursor
+
+    language = _language(package, function)
+    asked = Query(language, "\n".join(f"({kind}) @function" for kind in FUNCTIONS[package]))
+    found = QueryCursor(asked).captures(root).get("function", [])
+    return sorted(found, key=lambda node: node.start_byte)
+
+
+def _comment_before(text: str, node: "Node", place: Callable[[int], int]) -> tuple[int, int] | None:
+    """Find the comment that ends on the line before a function, or before what is attached to it."""
+    exported = node.parent is not None and node.parent.type == "export_statement"
+    following = node.parent if exported and node.parent else node
+    found: tuple[int, int] | None = None
+    while (before := following.prev_sibling) is not None and before.type in _ATTACHED:
+        start = place(before.start_byte)
+        end = start + len(text[start : place(before.end_byte)].rstrip())
+        line = text.rfind("\n", 0, start) + 1
+        if text[end : place(following.start_byte)].count("\n") > 1 or text[line:start].strip():
+            break
+        if before.type.endswith("comment"):
+            found = (start, found[1] if found else end)
+        following = before
+    return found
 
 
 def _cuts(parts: Sequence[_Part], start: int, end: int, fits: Fits, depth: int) -> Iterator[int]:
@@ -159,6 +221,13 @@ def _character_places(text: str, content: bytes) -> Callable[[int], int]:
 
 @cache
 def _parser(package: str, function: str) -> "Parser":
-    from tree_sitter import Language, Parser
+    from tree_sitter import Parser
 
-    return Parser(Language(getattr(import_module(f"tree_sitter_{package}"), function)()))
+    return Parser(_language(package, function))
+
+
+@cache
+def _language(package: str, function: str) -> "Language":
+    from tree_sitter import Language
+
+    return Language(getattr(import_module(f"tree_sitter_{package}"), function)())

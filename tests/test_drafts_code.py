@@ -1,5 +1,6 @@
 """Programs become samples: write what is described, explain what follows a description."""
 
+import pytest
 from builders import cleaned
 
 from ml.drafts import draft_samples
@@ -11,6 +12,20 @@ PROGRAM = (
     "    first record; nothing is ever renamed, because a rename can be lost.\n"
     '    """\n    size = os.stat(path).st_size\n    if size < 10:\n        return path\n    return path + \'.1\'\n'
 )
+
+SAID = "Close a segment — and open the next, whose name is\nthe number of its first record. Nothing is renamed, ever."
+BODY = "  size = stat(path);\n  if (size < 10) { return 0; }\n  return 1;\n}"
+# How a comment stands before a function, and how the function begins.
+COMMENTED = {
+    "a.go": ("// {}\n// {}\n", "func (l *Log) rotate(path string) int {"),
+    "a.rs": ("/// {}\n/// {}\n#[inline]\n", "pub fn rotate(path: &str) -> u8 {"),
+    "a.js": ("/* {}\n   {} */\nexport ", "function rotate(path) {"),
+    "a.ts": (
+        "/**\n * {}\n * {}\n *\n * @param path where\n */\n",
+        "function rotate(path: string): number {",
+    ),
+    "A.java": ("class A {{\n/** {}\n  * {} */\n", "@Override int rotate(String path) {"),
+}
 
 
 def test_a_function_is_written_from_its_name_and_the_first_line_of_its_description() -> None:
@@ -43,6 +58,27 @@ def test_a_description_explains_the_code_that_follows_it_and_is_found_where_its_
     # The indentation went, so the span is not the same to the letter: it holds the same words.
     assert code.text[draft.span.start : draft.span.end] != draft.answer
     assert support(draft.span, draft.answer, {code.id: code}).grounded
+
+
+@pytest.mark.parametrize("name", COMMENTED)
+def test_in_other_languages_the_comment_before_a_function_explains_it(name: str) -> None:
+    comment, begins = COMMENTED[name]
+    # What is far off, on the line of something else, or about no function, describes nothing.
+    others = f"// {SAID.replace(chr(10), ' ')}\n\n{begins}\n{BODY}\n"
+    text = comment.format(*SAID.split("\n")) + f"{begins}\n{BODY}\n"
+    document = cleaned(f"{text}{others}", kind="code", url=f"https://x/blob/{name}")
+
+    explained, written = draft_samples(document)
+
+    assert (explained.task, written.task) == ("explain", "code")
+    assert explained.answer == SAID and "stat(path)" in explained.instruction
+    assert "segment" not in explained.instruction and "@param" not in explained.answer
+    assert written.instruction.partition("`: ")[2] == SAID.replace("\n", " ").removesuffix(
+        " Nothing is renamed, ever."
+    )
+    assert written.answer == f"{begins}\n{BODY}" and " function `rotate`" in written.instruction
+    for draft in (explained, written):
+        assert support(draft.span, draft.answer, {document.id: document}).grounded
 
 
 def test_what_is_no_python_or_describes_nothing_makes_no_samples() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.syntax import GRAMMARS, cut_points
+from ml.syntax import GRAMMARS, cut_points, described_functions
 
 PYTHON = '''import os
 
@@ -141,3 +141,25 @@ def test_a_python_file_is_never_cut_within_a_string(text: str, most: int):
     starts = [sum(len(line) + 1 for line in lines[:n]) for n in range(len(lines))]
     for cut in cut_points(text, "a.py", lambda start, end: end - start <= most):
         assert not any(n.lineno <= starts.index(cut) < (n.end_lineno or 0) for n in strings)
+
+
+def test_a_function_is_described_by_the_comments_right_before_it_and_by_no_others() -> None:
+    text = (
+        "package p\n\n// Far off.\n\nfunc a() {}\n\nvar x = 1 // Of x.\nfunc b() {}\n\n"
+        "// Of c, naïve,\n// in two lines.\nfunc c() {}\n"
+    )
+
+    (found,) = described_functions(text, "https://x/a.go")
+
+    assert (found.language, found.name) == ("go", "c")
+    assert text[slice(*found.comment)] == "// Of c, naïve,\n// in two lines."
+    assert text[slice(*found.function)] == "func c() {}"
+    for name in ("a.py", "a.c", "a.sql", "a"):
+        assert list(described_functions(text, name)) == []
+
+
+@given(st.text(alphabet="/*@ \n{}()fn é\ud800", max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_whatever_a_program_holds_descriptions_are_slices_of_it(text: str) -> None:
+    for found in described_functions(f"// é\n{text}\nfn f() {{}}", "a.rs"):
+        assert found.comment[0] < found.comment[1] <= found.function[0] < found.function[1]
