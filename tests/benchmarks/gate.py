@@ -67,7 +67,8 @@ def pair(
             general=tuple(5 + rng.normal(0, 0.05, 24)),
             grounded=tuple(np.clip(rng.normal(0.4, 0.15, 12), 0, 1)),
             unsafe=tuple((rng.random(32) < 0.03).astype(float)),
-            **spoken(rng, "as measured", 1.0),
+            # Of a stream of its own: what else is drawn stays the same.
+            **spoken(rng.spawn(1)[0], "as measured", 1.0),
         )
         for loss, like in zip((candidate, champion), likeness, strict=True)
     ]
