@@ -53,7 +53,7 @@ def passages_of(
     known = [pair for d in documents if d.id in held for pair in by_document[d.id]]
     cut = _Cut(settings)
     missing = [c for d in documents if d.id not in held for c in cut(d)]
-    made = _embed(settings, cut.embedder, missing)
+    made = _embed(settings, cut.embedder, missing, "that the index does not hold", keep=True)
     vectors = np.concatenate([*(v[None] for _, v in known), made])
     return Passages([*(c for c, _ in known), *missing], vectors)
 
@@ -91,7 +91,7 @@ class _Cut:
 
 
 def _embed(
-    settings: Settings, embedder: Embedder, chunks: Sequence[Chunk], *, keep: bool = True
+    settings: Settings, embedder: Embedder, chunks: Sequence[Chunk], what: str, *, keep: bool
 ) -> Vector:
     """Embed passages, through the cache where they may be kept; the log says how far it is."""
     parts = [np.zeros((0, embedder.dimensions), np.float32)]
@@ -100,7 +100,7 @@ def _embed(
         texts = [c.text for c in block]
         parts.append(embed_chunks(settings, embedder, block)[0] if keep else embedder.encode(texts))
         done = top + len(block)
-        log.info("embedded %d of %d passages that the index does not hold", done, len(chunks))
+        log.info("embedded %d of %d passages %s", done, len(chunks), what)
     return np.concatenate(parts)
 
 
@@ -123,9 +123,8 @@ class _Texts:
             asked = [text for text, document in new.items() if bool(document) is keep]
             as_documents = (replace(self.like, id=new[t], kind="article", text=t) for t in asked)
             chunks = [cut(d) for d in as_documents]
-            vectors = _embed(
-                self.settings, cut.embedder, [c for part in chunks for c in part], keep=keep
-            )
+            passages = [c for part in chunks for c in part]
+            vectors = _embed(self.settings, cut.embedder, passages, "of samples", keep=keep)
             ends = np.cumsum([len(part) for part in chunks], dtype=np.int64)
             self.known.update(zip(asked, np.split(vectors, ends), strict=False))
         return [self.known[text] for _, text in texts]

@@ -1,12 +1,12 @@
 """Whether what is learned says in other words what the test says: told by embeddings, with one limit for all of it.
 
-What stands in a document is compared by the passages that it touches. What stands in none, as a model's answer or
-a reader's edit does, is embedded itself, and compared with the test's answers as well. Not here: who embeds
-(include/passages.py), and runs of words (ml/splits.py).
+What stands in a document is compared by the passages that it touches and, where these are close, by itself. What
+stands in none, as a model's answer and a reader's edit, is always compared by itself, with the test's answers as well.
+Not here: who embeds (include/passages.py), and runs of words (ml/splits.py).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from ml.types import Chunk, Example, Preference, Span
 Vectors = NDArray[np.float32]
 # Texts with the document that each stands in, if any, to the unit vectors (k, d) of the k passages of each.
 Embed = Callable[[Sequence[tuple[str, str]]], Sequence[Vectors]]
+# A text may be so much nearer to the test than its source: of 150 flat ones of the demo's articles, .09 at most.
+NEARLY = 0.1
 # Rows of a block of cosines: all of them together would fill the memory.
 ROWS = 1_024
 
@@ -43,31 +45,37 @@ class Meaning:
         tests = [e for e in examples if e.split == "test"]
         ours = _touched(self.passages.chunks, [e.span for e in tests])
         found = near(self.passages, ours, self.limit)
-        # A flat text says what its source says.
-        flat = (p for p in preferences if p.how == FLATTENED)
-        every: tuple[Example | Preference, ...] = (*examples, *flat)
-        wrong = {
-            s.id
-            for s in every
-            if s.split == "train"
-            and any(_overlap(c, s.span) for c in found.get(s.span.document_id, ()))
-        }
-        said = [p for p in preferences if p.how != FLATTENED and p.split == "train"]
+        paired = [p for p in preferences if p.split == "train"]
+        flat = [p for p in paired if p.how == FLATTENED]
+        trained: list[Example | Preference] = [e for e in examples if e.split == "train"]
+        wrong = {s.id for s in (*trained, *flat) if _among(found, s.span)}
+        # Where its source is close, a text is looked at itself; elsewhere only what no source speaks for.
+        close = near(self.passages, ours, self.limit - NEARLY)
+        said = [
+            (e.id, (e.span.document_id, e.messages[-1].content))
+            for e in examples
+            if e.split == "train" and _among(close, e.span) and e.id not in wrong
+        ]
+        said += [
+            (p.id, ("", text))
+            for p in paired
+            if (p.how != FLATTENED or _among(close, p.span)) and p.id not in wrong
+            for text in (p.chosen, p.rejected)
+        ]
         return wrong | self._said_again(self.passages.vectors[ours], tests, said)
 
     def _said_again(
-        self, ours: Vectors, tests: Sequence[Example], pairs: Sequence[Preference]
+        self, ours: Vectors, tests: Sequence[Example], said: Sequence[tuple[str, tuple[str, str]]]
     ) -> set[str]:
-        """Name the pairs of which a text means what a passage of ours, or a whole answer of the test, means."""
-        if not (tests and pairs):
+        """Name what says, by its text, what a passage of ours, or a whole answer of the test, means."""
+        if not (tests and said):
             return set()
         answers = self.embed([(e.span.document_id, e.messages[-1].content) for e in tests])
         tested = np.concatenate([ours, *answers])
-        texts = self.embed([("", text) for p in pairs for text in (p.chosen, p.rejected)])
-        owners = [p.id for p in pairs for _ in range(2)]
+        texts = self.embed([text for _, text in said])
         return {
-            i
-            for i, vectors in zip(owners, texts, strict=True)
+            name
+            for (name, _), vectors in zip(said, texts, strict=True)
             if reaching(vectors, tested, self.limit).size
         }
 
@@ -100,6 +108,10 @@ def _touched(chunks: Sequence[Chunk], spans: Iterable[Span]) -> list[int]:
         for i, chunk in enumerate(chunks)
         if any(_overlap(chunk, span) for span in by_document.get(chunk.document_id, ()))
     ]
+
+
+def _among(found: Mapping[str, Sequence[Chunk]], span: Span) -> bool:
+    return any(_overlap(chunk, span) for chunk in found.get(span.document_id, ()))
 
 
 def _overlap(chunk: Chunk, span: Span) -> bool:

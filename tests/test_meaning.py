@@ -16,7 +16,8 @@ from ml.types import Example, Message, Preference, Span
 TESTED, NEAR, FAR, BETWEEN = (1.0, 0.0), (0.95, 0.3122), (0.0, 1.0), (0.8, 0.6)
 DOCUMENTS = [cleaned(sentences(n, 4), url=f"https://x/{n}") for n in range(3)]
 # What is said where no document stands, and where it points.
-SAID = {"again": NEAR, "else": FAR, "between": BETWEEN, DOCUMENTS[0].text: TESTED}
+SAID = {"again": NEAR, "else": FAR, "between": BETWEEN, "nearer": (0.97, 0.2431)}
+SAID |= {d.text: vector for d, vector in zip(DOCUMENTS, (TESTED, NEAR, FAR), strict=True)}
 
 
 def embed(texts):
@@ -77,10 +78,29 @@ def test_an_answer_counts_where_the_passage_around_it_says_something_else_too() 
     assert find_leaks([EXAMPLES[0]], [again], 10, blurred) == {again.id}
 
 
-def test_a_flat_text_leaks_with_its_source_and_is_not_embedded() -> None:
-    near, far = (pair("x", "y", "flattened", n) for n in (1, 2))
+def test_a_flat_text_leaks_with_its_source_and_by_itself_where_that_is_close() -> None:
+    near, far = (pair("else", "again", "flattened", n) for n in (1, 2))
+    asked = list[str]()
 
-    assert find_leaks([EXAMPLES[0]], [near, far], 10, at(0.9)) == {near.id}
+    def noting(texts):
+        asked.extend(t for _, t in texts)
+        return embed(texts)
+
+    for limit, leaks in ((0.9, {near.id}), (0.94, {near.id}), (0.96, set())):
+        assert find_leaks([EXAMPLES[0]], [near, far], 10, at(limit)) == leaks
+    # The source has .95, the flat text .97.
+    nearer = pair("else", "nearer", "flattened", 1)
+    assert find_leaks([EXAMPLES[0]], [nearer], 10, at(0.96)) == {nearer.id}
+    assert (
+        find_leaks([EXAMPLES[0]], [far], 10, replace(at(0.9), embed=noting)) == set() == set(asked)
+    )
+
+
+def test_an_answer_leaks_by_itself_where_its_passage_is_only_close() -> None:
+    said = replace(EXAMPLES[1], messages=(Message("user", "q"), Message("assistant", "nearer")))
+
+    assert find_leaks([EXAMPLES[0], said, EXAMPLES[2]], [], 10, at(0.96)) == {said.id}
+    assert find_leaks([EXAMPLES[0], said, EXAMPLES[2]], [], 10, at(0.98)) == set()
 
 
 def test_rows_are_found_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from ml.negatives import prompt_name
 from ml.splits import leaking_passages
 from ml.types import Feedback, Preference, Trace
 
-# Above what unlike paragraphs of these texts have (.77), below what one and its other wording have (.88).
+# Above what unlike paragraphs of these texts have (.77), below what one and its other wording have (.91).
 LIMIT = 0.85
 TESTED = prose(6)
 
@@ -73,7 +73,7 @@ def test_no_sample_means_what_the_test_says_with_a_full_index_an_empty_one_and_a
     blind = sample_documents(world.model_copy(update={"leak_cosine": 0.0}), documents)
     with caplog.at_level(logging.INFO, "include.passages"):
         full = sample_documents(world, documents)
-    assert not caplog.records
+    assert not [m for m in caplog.messages if "the index" in m]
 
     with open_vectors(world) as vectors:
         ids = sorted(vectors.ids())
@@ -83,12 +83,13 @@ def test_no_sample_means_what_the_test_says_with_a_full_index_an_empty_one_and_a
     cache_file(world).unlink()
     with caplog.at_level(logging.INFO, "include.passages"):
         empty = sample_documents(world, documents)
-    again, computed = sample_documents(world, documents), cache_size(world)["embeddings"]
+    computed = cache_size(world)["embeddings"]
+    again = sample_documents(world, documents)
 
     assert overlap(world, blind) > 0 == overlap(world, full)
     assert full == halved == empty == again and full.dropped > blind.dropped
-    assert f"embedded {len(ids)} of {len(ids)} passages that the index" in caplog.messages[0]
-    assert computed == len(ids)
+    assert f"embedded {len(ids)} of {len(ids)} passages that the index" in caplog.text
+    assert len(ids) <= computed == cache_size(world)["embeddings"]
 
 
 def test_passages_of_a_former_revision_or_of_another_embedder_are_made_anew(
