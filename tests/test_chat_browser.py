@@ -9,6 +9,7 @@ from serving_world import POST, QUESTION, UNKNOWN
 
 from include.documents import open_documents
 from include.keys import api_key
+from ml.answer import STEPS
 from ml.types import Trace
 
 FITS = "document.documentElement.scrollWidth <= innerWidth"
@@ -66,7 +67,8 @@ def test_a_reader_asks_opens_the_passage_judges_and_asks_why(tab, answering, wid
     with open_documents(answering.world) as documents:
         (trace,) = documents.latest_traces(1)
         (given,) = documents.feedback_on([trace.id])
-    assert (trace.question, marked) == (QUESTION, trace.sources[0]["quote"])
+    # The card that was opened is the last one.
+    assert (trace.question, marked) == (QUESTION, trace.sources[-1]["quote"])
     assert (given.score, given.consent, given.by) == (1, False, "platform")
     assert tab.run("document.querySelector('.facts').closest('.turn').ariaBusy") == "false"
     assert tab.run(FITS)
@@ -192,7 +194,7 @@ def test_the_keyboard_reaches_everything_and_its_place_is_seen(tab, answering):
             break
     tab.run("document.querySelector('summary').click()")
     # A date has four places: month, day, year, and its calendar.
-    for _ in range(12 + 1 + 2 * 4):
+    for _ in range(len(STEPS) + 3 + 2 * 4):
         tab.press("Tab")
         seen.append(tab.run("document.activeElement.id || document.activeElement.name"))
     outline = "getComputedStyle(document.activeElement).outlineWidth"

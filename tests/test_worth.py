@@ -132,13 +132,13 @@ def test_prompting_and_training_are_compared_on_the_same_questions(served, tmp_p
     losses = {name: row["heldout_loss"] for name, row in found["table"].items()}
     assert losses["SFT"] < losses["base"]
     assert losses["SFT + DPO + passages"] < losses["base + passages"]
-    assert len(set(losses.values())) == 6
     assert list(found["curve"]) == list(SHARES)
     assert max(found["curve"].values()) < losses["base"]
     assert found["curve"][100] == pytest.approx(losses["SFT"], abs=1e-3)
     kept = artifacts_root(world) / "worth"
     dataset_id = read_model(world, model_id).dataset_id
-    assert json.loads((kept / f"{dataset_id}.json").read_text())["rows"]["SFT"]["loss"]
+    rows = json.loads((kept / f"{dataset_id}.json").read_text())["rows"]
+    assert len({tuple(row["loss"]) for row in rows.values()}) == 6
     assert (kept / f"{dataset_id}.png").read_bytes().startswith(b"\x89PNG")
     assert "Is training worth it?" in (kept / f"{dataset_id}.html").read_text()
 
