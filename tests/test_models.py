@@ -1,6 +1,7 @@
 """Base models before they are loaded: what fits, where they are, and sentences for what is wrong."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -153,3 +154,16 @@ def test_a_gpu_trains_over_four_bits_what_the_catalogue_says_and_what_it_does_no
 
 def test_all_but_the_tiny_model_may_be_expected_to_write():
     assert can_write("SmolLM2-135M") and can_write("somebody/unknown") and not can_write("tiny")
+
+
+def test_the_catalogue_is_parsed_once_and_again_when_it_has_changed(tmp_path, monkeypatch):
+    parsed, own = list[str](), tmp_path / "models.yaml"
+    parse = yaml.safe_load
+    monkeypatch.setattr("ml.models.CATALOGUE", own)
+    monkeypatch.setattr("ml.models.yaml.safe_load", lambda t: parsed.append(t) or parse(t))
+    own.write_text("models: {Scribe: {hub: house/Scribe}}")
+    assert (can_write("Scribe"), can_write("Scribe"), len(parsed)) == (True, True, 1)
+
+    own.write_text("models: {Scribe: {}}")
+    os.utime(own, ns=(0, 0))
+    assert (can_write("Scribe"), len(parsed)) == (False, 2)
