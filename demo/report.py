@@ -23,6 +23,7 @@ from include.keys import airflow_login, ray_token_file
 from include.settings import ROOT, Settings
 from include.validation import data_docs
 from include.vectors import open_vectors
+from serving.ask import name_documents
 from serving.keys import ensure_key
 
 QUESTIONS = {
@@ -180,11 +181,7 @@ def ask(settings: Settings, console: Console) -> None:
     lap = max(laps, default=1)
     body = _post(settings, "/v1/chat/completions", _chat(QUESTIONS[lap]))
     said = escape(body["choices"][0]["message"]["content"])
-    sources = [
-        f"[blue]{s['number']}. {escape(s['title'])}  {escape(s['url'])}[/blue]"
-        for s in body["sources"]
-    ]
-    shown = "\n".join([said, "", *sources])
+    shown = "\n".join([said, "", *name_documents(body["sources"])])
     console.print(Panel(shown, title=QUESTIONS[lap], title_align="left"))
     if lap == 2:
         console.print(_say_deleted(settings))

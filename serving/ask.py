@@ -1,6 +1,8 @@
 """Ask the endpoint from a terminal: `python -m serving.ask "a question"`."""
 
 import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from openai import APIConnectionError, APIStatusError, DefaultHttpxClient, OpenAI
 from rich.console import Console
@@ -35,11 +37,19 @@ def ask(settings: Settings, question: str, console: Console) -> int:
         console.print(f"[red]{escape(str(said or error.message))}[/red]")
         return 1
     console.print(Markdown(answer.choices[0].message.content or ""))
-    for source in (answer.model_extra or {}).get("sources", []):
-        title, link = escape(source["title"]), escape(source["url"])
-        console.print(f"[{source['number']}] {title}  [blue]{link}[/blue]")
+    for line in name_documents((answer.model_extra or {}).get("sources", [])):
+        console.print(line)
     console.print(f"[dim]{answer.model}[/dim]")
     return 0
+
+
+def name_documents(sources: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Write a line for each document, with the numbers of its passages before it and its link behind."""
+    numbers: dict[tuple[str, str], str] = {}
+    for source in sources:
+        document = escape(source["title"]), escape(source["url"])
+        numbers[document] = numbers.get(document, "") + f"[{source['number']}]"
+    return [f"{n} {title}  [blue]{link}[/blue]" for (title, link), n in numbers.items()]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Asking from a terminal: the answer with its sources, or a sentence that says what is wrong."""
 
 import io
+import re
 import runpy
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from rich.console import Console
 from serving_world import QUESTION, SOURCE_URL, UNKNOWN, endpoint, settled
 
 from include.services import child_environment
-from serving.ask import ask
+from serving.ask import ask, name_documents
 from serving.slot import Slot
 from serving.twin import LocalSpeaker
 
@@ -34,8 +35,21 @@ def test_a_question_is_answered_with_quotation_sources_and_model(answering, cons
 
     assert status == 0
     assert "fsync had not lied" in said(console)
-    assert f"[1] Why does fsync lie?  {SOURCE_URL}" in said(console)
+    (named,) = [line for line in said(console).splitlines() if line.endswith(SOURCE_URL)]
+    assert re.fullmatch(r"(\[\d\])+ Why does fsync lie\?  \S+", named)
     assert said(console).rstrip().endswith(f"twin@{served[1]}")
+
+
+def test_a_document_is_named_once_with_the_numbers_of_its_passages():
+    sources = [
+        {"number": n, "title": t, "url": f"https://example.org/{t}"}
+        for n, t in enumerate(("rope", "soup", "rope"), start=1)
+    ]
+
+    assert name_documents(sources) == [
+        "[1][3] rope  [blue]https://example.org/rope[/blue]",
+        "[2] soup  [blue]https://example.org/soup[/blue]",
+    ]
 
 
 def test_the_command_line_does_the_same(answering):
