@@ -7,18 +7,13 @@ question, model or length under the same id. The answers are in the collection `
 It takes as long as it takes: seconds for each row.
 """
 
-from datetime import datetime
-
 from airflow.sdk import Param, dag
-from twin_airflow.verbs import DEFAULT_ARGS, verb
+from twin_airflow.verbs import BY_HAND, DEFAULT_ARGS, verb
 
 
 @dag(
     schedule=None,
-    is_paused_upon_creation=False,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
+    **BY_HAND,
     default_args=DEFAULT_ARGS | {"execution_timeout": None},
     params={
         "where": Param(

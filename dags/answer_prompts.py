@@ -4,20 +4,15 @@ Started by hand: each answer takes seconds. TWIN_DATASET_NEGATIVES says how many
 none is, and the dataset stays as it is. The answers are a job outside the worker, and are kept for later datasets.
 """
 
-from datetime import datetime
-
 from airflow.sdk import dag
 from twin_airflow.assets import DATASET
 from twin_airflow.operators import RunJobOperator
-from twin_airflow.verbs import DEFAULT_ARGS, verb
+from twin_airflow.verbs import BY_HAND, DEFAULT_ARGS, verb
 
 
 @dag(
     schedule=None,
-    is_paused_upon_creation=False,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
+    **BY_HAND,
     default_args=DEFAULT_ARGS | {"execution_timeout": None},
     doc_md=__doc__,
     tags=["training"],

@@ -4,21 +4,16 @@ By hand. It trains small models of its own on a quarter, a half and all of the d
 registered or served, and writes one table and one picture per dataset: `artifacts/worth/<dataset>.html`.
 """
 
-from datetime import datetime
-
 from airflow.sdk import Param, dag
 from twin_airflow.operators import RunJobOperator
-from twin_airflow.verbs import DEFAULT_ARGS
+from twin_airflow.verbs import BY_HAND, DEFAULT_ARGS
 
 WHICH = "The dataset's id; empty: the newest."
 
 
 @dag(
     schedule=None,
-    is_paused_upon_creation=False,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
+    **BY_HAND,
     default_args=DEFAULT_ARGS | {"execution_timeout": None},
     params={"dataset": Param("", type="string", description=WHICH)},
     doc_md=__doc__,

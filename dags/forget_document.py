@@ -4,19 +4,14 @@ Datasets with it are withdrawn and models that learned from it are stale; the ne
 without it, and a new model is trained on that.
 """
 
-from datetime import datetime
-
 from airflow.sdk import Param, dag
 from twin_airflow.assets import FEATURES
-from twin_airflow.verbs import DEFAULT_ARGS, verb
+from twin_airflow.verbs import BY_HAND, DEFAULT_ARGS, verb
 
 
 @dag(
     schedule=None,
-    is_paused_upon_creation=False,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
+    **BY_HAND,
     default_args=DEFAULT_ARGS,
     params={"url": Param(type="string", minLength=5, description="The document's canonical URL.")},
     doc_md=__doc__,

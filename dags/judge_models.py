@@ -5,11 +5,9 @@ tested. The page says how often it was right, what swayed it and whether it agre
 Requests are counted (`TWIN_LLM_CALLS`) and answers kept, so a second run goes on where the budget ended the first.
 """
 
-from datetime import datetime
-
 from airflow.sdk import Param, dag
 from twin_airflow.operators import RunJobOperator
-from twin_airflow.verbs import DEFAULT_ARGS
+from twin_airflow.verbs import BY_HAND, DEFAULT_ARGS
 
 LEFT = "A model's id, the beginning of one, or an alias; empty: the champion."
 RIGHT = "The same; empty, or base: what the left one stands on, untrained."
@@ -17,10 +15,7 @@ RIGHT = "The same; empty, or base: what the left one stands on, untrained."
 
 @dag(
     schedule=None,
-    is_paused_upon_creation=False,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
+    **BY_HAND,
     default_args=DEFAULT_ARGS | {"execution_timeout": None},
     params={
         "left": Param("", type="string", description=LEFT),

@@ -5,11 +5,9 @@ whoever started this run. What holds a secret or was asked to be forgotten is ne
 is judged again flows on as the asset `documents`.
 """
 
-from datetime import datetime
-
 from airflow.sdk import Param, dag, task
 from twin_airflow.assets import DOCUMENTS
-from twin_airflow.verbs import DEFAULT_ARGS, verb
+from twin_airflow.verbs import BY_HAND, DEFAULT_ARGS, verb
 
 ACTIONS = {
     "list": "list_quarantine",
@@ -20,10 +18,7 @@ ACTIONS = {
 
 @dag(
     schedule=None,
-    is_paused_upon_creation=False,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
+    **BY_HAND,
     default_args=DEFAULT_ARGS,
     params={
         "action": Param("list", enum=[*ACTIONS], description="A release is replayed at once."),

@@ -5,20 +5,15 @@ date, and do not publish again what was left here. `python -m include list_index
 colours that are kept.
 """
 
-from datetime import datetime
-
 from airflow.sdk import Param, dag
-from twin_airflow.verbs import DEFAULT_ARGS, verb
+from twin_airflow.verbs import BY_HAND, DEFAULT_ARGS, verb
 
 WHICH = "The colour's name, or how it ends; empty: the one before."
 
 
 @dag(
     schedule=None,
-    is_paused_upon_creation=False,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
+    **BY_HAND,
     default_args=DEFAULT_ARGS,
     params={"colour": Param("", type="string", description=WHICH)},
     doc_md=__doc__,

@@ -6,19 +6,14 @@ artifacts, with its evidence and a picture; set `TWIN_RECIPE` to its id and `fin
 Clearing or failing the task ends the search; starting it again with the same form goes on with it.
 """
 
-from datetime import datetime
-
 from airflow.sdk import Param, dag
 from twin_airflow.operators import RunJobOperator
-from twin_airflow.verbs import DEFAULT_ARGS
+from twin_airflow.verbs import BY_HAND, DEFAULT_ARGS
 
 
 @dag(
     schedule=None,
-    is_paused_upon_creation=False,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
+    **BY_HAND,
     default_args=DEFAULT_ARGS | {"execution_timeout": None},
     params={
         "trials": Param(12, type="integer", minimum=1, description="Trainings at most."),

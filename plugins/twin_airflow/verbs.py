@@ -1,8 +1,9 @@
 """Turn a verb of the platform into an Airflow task: loaded when the task runs, so that DAG files stay light."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
+from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, XComArg, task
 
@@ -22,6 +23,13 @@ DEFAULT_ARGS = {
     "retry_delay": timedelta(seconds=5),
     "retry_policy": RETRY_WHAT_MAY_MEND,
     "execution_timeout": timedelta(minutes=30),
+}
+# How a DAG runs that only people start, beside `schedule=None`, which stays in its file: at once, one run at a time.
+BY_HAND: dict[str, Any] = {
+    "is_paused_upon_creation": False,
+    "start_date": datetime(2026, 1, 1),
+    "catchup": False,
+    "max_active_runs": 1,
 }
 
 
